@@ -1,0 +1,47 @@
+namespace ChannelServer.Relay;
+
+/// <summary>Every limit that the relay keeps. Immutable; one for all shards.</summary>
+public sealed record Limits
+{
+    /// <summary>Seats of a channel, live and held together. At least 1.</summary>
+    public int MaxChannelConnections { get; init; } = 3;
+
+    /// <summary>Messages relayed through a channel, all senders together. 0 means no limit.</summary>
+    public int MaxExchanges { get; init; } = 10;
+
+    /// <summary>Octets of message text relayed through a channel, all senders together. 0 means no limit.</summary>
+    public long MaxData { get; init; }
+
+    /// <summary>Octets of one message as received, whole or fragmented. At least 1.</summary>
+    public int MaxMessage { get; init; } = 65536;
+
+    /// <summary>How long a channel lives from its opening, whatever happens in it. Zero means no limit.</summary>
+    public TimeSpan ConnLifespan { get; init; } = TimeSpan.FromSeconds(300);
+
+    /// <summary>How long a session may go without any frame from its client. Only kept when <see cref="Heartbeat"/> is not zero.</summary>
+    public TimeSpan ClientTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often each client is pinged. Zero means no pings, and no client timeout either.</summary>
+    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Octets that may wait for a slow receiver; a queue that already holds as many is full.</summary>
+    public int OutboundOctets { get; init; } = 256 * 1024;
+
+    /// <summary>Messages that may wait for a slow receiver; a queue that already holds as many is full.</summary>
+    public int OutboundMessages { get; init; } = 64;
+
+    /// <summary>How long a write may be stuck without one octet of progress.</summary>
+    public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Fragments of one message.</summary>
+    public int MaxFragments { get; init; } = 64;
+
+    /// <summary>Octets of control frames, headers included, that a client may send per second in the long run.</summary>
+    public int ControlOctetsPerSecond { get; init; } = 16 * 1024;
+
+    /// <summary>Octets of control frames that a client may send at once.</summary>
+    public int ControlBurst { get; init; } = 128 * 1024;
+
+    /// <summary>How long a session that has been told its end may take to close before it is cut.</summary>
+    public TimeSpan CloseTimeout { get; init; } = TimeSpan.FromSeconds(2);
+}
