@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -33,6 +34,8 @@ internal sealed record Arrival(byte[] ChannelId, Visitor Visitor, byte[] Head);
 /// <param name="socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
 /// <param name="abort">Cuts the connection.</param>
 /// <param name="shard">The mailbox of the shard that owns the session.</param>
+[SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
+    Justification = "One read and one write at a time, each taken exactly once, after its continuation has been called.")]
 internal sealed class KestrelSession(IDuplexPipe pipes, Socket? socket, Action abort, KestrelShard shard) : Session
 {
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace ChannelServer.WebSockets;
 
@@ -58,6 +59,15 @@ public static class UpgradeRequest
         WriteAccept(key, destination[beforeAccept.Length..]);
         "\r\n\r\n"u8.CopyTo(destination[(beforeAccept.Length + AcceptSize)..]);
         return beforeAccept.Length + AcceptSize + 4;
+    }
+
+    /// <summary>The Sec-WebSocket-Accept that answers an accepted request, for a server that writes its own response.</summary>
+    public static string Accept(in RequestHead head)
+    {
+        Span<byte> accept = stackalloc byte[AcceptSize];
+        head.TryGetSingle("sec-websocket-key"u8, out ReadOnlySpan<byte> key);
+        WriteAccept(key, accept);
+        return Encoding.ASCII.GetString(accept);
     }
 
     /// <summary>The answer to a Sec-WebSocket-Key: proof that the server read it.</summary>
