@@ -55,7 +55,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         }).ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.RequestHeadersTimeout = KestrelEngine.HeadTimeout;
+            kestrel.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
             kestrel.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
             kestrel.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
             // Nothing here takes a body.
@@ -96,7 +96,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>Ends every session with a close frame, what was accepted before it first, and stops to listen.</summary>
     public async Task StopAsync()
     {
-        _engine.Stop();
+        await _engine.StopAsync(_settings.ShutdownTimeout);
         using CancellationTokenSource patience = new(_settings.ShutdownTimeout);
         await _app.StopAsync(patience.Token);
     }
