@@ -156,7 +156,7 @@ public sealed class SettingsTests : IDisposable
     [InlineData("log_remote", "some", "net or full or none")]
     [InlineData("statsd_host", "a:b:c", "host, host:port or [IPv6]:port, or nothing")]
     [InlineData("statsd_host", "host:0", "host, host:port or [IPv6]:port, or nothing")]
-    [InlineData("metric_name", "a b", "ASCII letters, digits, _ - and ., or nothing")]
+    [InlineData("metric_name", "a b", "ASCII letters, digits, dots, dashes and underscores, or nothing")]
     [InlineData("default_lang", "en_US", "a language tag such as en or pt-BR")]
     [InlineData("ip_reputation_server", "file:///x", "an http or https URL, or nothing")]
     [InlineData("iprep_min", "101", "an integer from 0 to 100")]
@@ -295,7 +295,8 @@ public sealed class SettingsTests : IDisposable
         foreach (SettingDefinition definition in SettingDefinition.All)
         {
             string value = definition.Default.Length == 0 ? "empty" : $"`{definition.Default}`";
-            Assert.Contains($"| `{definition.Name}` | `{definition.Variable}` | {value} |", text, StringComparison.Ordinal);
+            string row = $"| `{definition.Name}` | `{definition.Variable}` | {value} | {definition.Unit} | {definition.Accepts} | {definition.Meaning} |";
+            Assert.Contains(row.Replace("  ", " ", StringComparison.Ordinal), text, StringComparison.Ordinal);
         }
     }
 }
