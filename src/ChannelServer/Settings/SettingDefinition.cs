@@ -72,7 +72,7 @@ internal sealed record SettingDefinition(
             "Where statistics go, by UDP. The port is 8125 unless given. Empty sends none.",
             s => s.StatsdHost?.ToString() ?? "",
             (s, v) => v.Length == 0 ? s with { StatsdHost = null } : StatsdTarget.Parse(v) is { } to ? s with { StatsdHost = to } : null),
-        Text("metric_name", "ASCII letters, digits, _ - and ., or nothing", IsName,
+        Text("metric_name", "ASCII letters, digits, dots, dashes and underscores, or nothing", IsName,
             "First part of the name of every statistic. Empty means none.",
             s => s.MetricName, (s, v) => s with { MetricName = v }),
         Switch("human_logs", "Writes the log for reading, instead of one JSON object per line.",
@@ -92,7 +92,7 @@ internal sealed record SettingDefinition(
             s => s.IpReputationServer, (s, v) => s with { IpReputationServer = v }) with { HasEffect = false },
         Integer("iprep_min", "", 0, 100, "Least reputation that a client may have. 0 lets everyone in. Has no effect yet.",
             s => s.IprepMin, (s, v) => s with { IprepMin = (int)v }) with { HasEffect = false },
-        Text("ip_violation", "ASCII letters, digits, _ - and .", static v => v.Length > 0 && IsName(v),
+        Text("ip_violation", "ASCII letters, digits, dots, dashes and underscores", static v => v.Length > 0 && IsName(v),
             "What a misbehaving client is reported for to the reputation service. Has no effect yet.",
             s => s.IpViolation, (s, v) => s with { IpViolation = v }) with { HasEffect = false },
     ];
