@@ -60,7 +60,6 @@ public sealed class ChannelIdTests(Servers servers)
     [InlineData("=")]
     [InlineData("hello")]
     [InlineData("AAAAAAAAAAAAAAAAAAAAA+")] // base64, not base64url
-    [InlineData("AAAAAAAAAAAAAAAAAAAAA/")]
     [InlineData("AAAAAAAAAAA=AAAAAAAAAA")]
     [InlineData("AAAAAAAAAAAAAAAAAAAA%41A")]
     [InlineData("%20AAAAAAAAAAAAAAAAAAAAAA")]

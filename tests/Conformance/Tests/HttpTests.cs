@@ -148,6 +148,8 @@ public sealed class HttpTests(Servers servers)
     [InlineData("/v1/ws")]
     [InlineData("/V1/WS/")]
     [InlineData("/v2/ws/")]
+    [InlineData("/v1/ws/a/b")]
+    [InlineData("/v1/ws/AAAAAAAAAAAAAAAAAAAAAA/")]
     [InlineData("/__heartbeat__/")]
     [InlineData("/v1/%77s/")]
     public async Task Any_other_path_gets_404_with_and_without_an_upgrade(string target)

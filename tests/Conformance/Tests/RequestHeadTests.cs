@@ -52,11 +52,12 @@ public sealed class RequestHeadTests(Servers servers)
         await connection.ExpectEndAsync();
     }
 
+    /// <summary>RFC 9110 (7.8): an Upgrade in HTTP/1.0 is ignored, so it is none.</summary>
     [Fact]
-    public async Task An_upgrade_in_HTTP_1_0_is_refused()
+    public async Task An_upgrade_in_HTTP_1_0_gets_426()
     {
         HttpResponse response = await AnswerAsync(new UpgradeRequest { Version = "HTTP/1.0" }.ToString());
-        Assert.Equal(400, response.Status);
+        Assert.Equal(426, response.Status);
     }
 
     [Fact]

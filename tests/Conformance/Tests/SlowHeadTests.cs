@@ -12,10 +12,19 @@ public sealed class SlowHeadTests(Servers servers)
         ServerUnderTest server = await servers.DefaultAsync();
         string upgrade = new UpgradeRequest().ToString();
         await Task.WhenAll(
-            TimesOutAsync(server, ""),
+            EndsSilentlyAsync(server),
             TimesOutAsync(server, "GET /v1/ws/ HT"),
             TimesOutAsync(server, upgrade[..^2]),
             DripsAsync(server, upgrade));
+    }
+
+    /// <summary>One who has not sent an octet has asked nothing: browsers open such connections in reserve.</summary>
+    private static async Task EndsSilentlyAsync(ServerUnderTest server)
+    {
+        await using RawConnection connection = await RawConnection.ConnectAsync(server.Address);
+        Stopwatch waited = Stopwatch.StartNew();
+        await connection.ExpectEndAsync();
+        Assert.InRange(waited.Elapsed.TotalSeconds, 8.5, 13);
     }
 
     private static async Task TimesOutAsync(ServerUnderTest server, string beginning)
