@@ -57,6 +57,7 @@ public sealed class LogTests
         await fourth.ExpectCloseAsync("close-4409");
         await third.SendAsync(ClientFrame.Text(Secret), ClientFrame.Binary(Encoding.ASCII.GetBytes(Secret)));
         await third.ExpectCloseAsync("close-1003");
+        await second.ExpectMessagesAsync(Secret);
         await second.LeaveAsync();
         return first.ChannelId;
     }
