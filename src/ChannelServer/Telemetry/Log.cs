@@ -16,7 +16,7 @@ internal static partial class Log
     public static partial void ServerStarted(this ILogger logger, string version, string commit, string engine, string addresses);
 
     [LoggerMessage(2, LogLevel.Information, "server stopping")]
-    public static partial void ServerStopping(this ILogger logger, int sessions);
+    public static partial void ServerStopping(this ILogger logger);
 
     [LoggerMessage(3, LogLevel.Information, "server stopped")]
     public static partial void ServerStopped(this ILogger logger);
@@ -25,7 +25,7 @@ internal static partial class Log
     public static partial void SettingWithoutEffect(this ILogger logger, string setting);
 
     [LoggerMessage(11, LogLevel.Warning, "location is off: no database; put a GeoLite2-City.mmdb there or set mmdb_loc")]
-    public static partial void LocationOff(this ILogger logger, string path);
+    public static partial void LocationOff(this ILogger logger, string path, string why);
 
     [LoggerMessage(12, LogLevel.Information, "location database opened")]
     public static partial void LocationOn(this ILogger logger, string path, DateTime built);

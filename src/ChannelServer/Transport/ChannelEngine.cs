@@ -20,6 +20,9 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
     /// <summary>How many shards there are.</summary>
     protected int ShardCount => shards;
 
+    /// <summary>Tells who a client is.</summary>
+    public ClientFactsReader Clients => clients;
+
     /// <summary>
     /// Ends every session with 1001, after what was accepted has been sent, and takes no new ones. Returns when all sockets of its own
     /// are closed or the patience is over.
@@ -51,14 +54,7 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
             response = new byte[UpgradeRequest.ResponseSize];
             UpgradeRequest.WriteResponse(head, response);
         }
-        return new Arrival(channelId.ToArray(), VisitorOf(head, peer), response);
-    }
-
-    /// <summary>Who sent a request.</summary>
-    protected Visitor VisitorOf(in RequestHead head, IPAddress? peer)
-    {
-        ClientFacts client = clients.Read(head, peer);
-        return new Visitor(client.Address, client.Sender, client.Languages);
+        return new Arrival(channelId.ToArray(), Clients.Read(head, peer), response);
     }
 
     /// <summary>The mailbox of a shard.</summary>

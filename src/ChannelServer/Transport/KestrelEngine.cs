@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using ChannelServer.Http;
 using ChannelServer.Relay;
+using ChannelServer.Telemetry;
 using ChannelServer.WebSockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -21,19 +22,21 @@ internal sealed class KestrelEngine : ChannelEngine
     private static readonly TimeSpan _answerTimeout = TimeSpan.FromSeconds(2);
 
     private readonly PipeShard[] _shards;
+    private readonly RelayTelemetry _telemetry;
     private readonly TimeProvider _time;
 
     /// <param name="shards">How many shards; one per core is right.</param>
     /// <param name="limits">The limits to keep.</param>
     /// <param name="clients">Tells who a client is.</param>
-    /// <param name="observer">Hears of begins and ends.</param>
+    /// <param name="telemetry">Hears of begins and ends.</param>
     /// <param name="time">The clock.</param>
-    public KestrelEngine(int shards, Limits limits, ClientFactsReader clients, IRelayObserver observer, TimeProvider time)
+    public KestrelEngine(int shards, Limits limits, ClientFactsReader clients, RelayTelemetry telemetry, TimeProvider time)
         : base(shards, clients)
     {
+        _telemetry = telemetry;
         _time = time;
         _shards = [.. Enumerable.Range(0, shards)
-            .Select(index => new PipeShard(index, shards, limits, observer, time, RandomNumberGenerator.Fill))];
+            .Select(index => new PipeShard(index, shards, limits, telemetry, time, RandomNumberGenerator.Fill))];
     }
 
     /// <summary>The connection middleware.</summary>
@@ -135,6 +138,7 @@ internal sealed class KestrelEngine : ChannelEngine
     private async Task AnswerAsync(ConnectionContext connection, int status)
     {
         PipeReader input = connection.Transport.Input;
+        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, (connection.RemoteEndPoint as IPEndPoint)?.Address);
         try
         {
             int written = ErrorResponse.Write(status, _time.GetUtcNow(), connection.Transport.Output.GetSpan(ErrorResponse.MaxSize));

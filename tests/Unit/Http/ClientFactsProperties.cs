@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using ChannelServer.Http;
+using ChannelServer.Relay;
 using ChannelServer.WebSockets;
 using CsCheck;
 
@@ -40,7 +41,7 @@ public sealed class ClientFactsProperties
             byte[] bytes = Heads.Bytes(lines);
             if (RequestHead.TryParse(bytes, out RequestHead head) != HeadStatus.Complete)
                 return;
-            ClientFacts facts = _readers[forReceiver ? 1 : 0].Read(head, peer);
+            Visitor facts = _readers[forReceiver ? 1 : 0].Read(head, peer);
             Check(facts.Sender.Utf8Json, facts.Address);
             Check(facts.Sender.ReadBy(facts.Languages), facts.Address);
             Assert.InRange(facts.Languages.Tags.Count + facts.Languages.Excluded.Count, 0, AcceptLanguage.MaxTags);

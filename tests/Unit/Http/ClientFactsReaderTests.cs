@@ -34,7 +34,7 @@ public sealed class ClientFactsReaderTests
     [InlineData(null, "User-Agent: x", """{"ua":"x"}""")]
     public void Describes_the_sender(string? peer, string lines, string expected)
     {
-        ClientFacts facts = Read(Reader(), peer, lines);
+        Visitor facts = Read(Reader(), peer, lines);
         Assert.Equal(expected, Encoding.UTF8.GetString(facts.Sender.Utf8Json));
         Assert.Same(facts.Sender.Utf8Json, facts.Sender.ReadBy(new LanguagePriorityList(["de"], [])));
     }
@@ -58,7 +58,7 @@ public sealed class ClientFactsReaderTests
     {
         string lines = $"X-Forwarded-For: {client}|X-Client-Geo-Location: {location}";
         byte[] head = Encoding.UTF8.GetBytes(Encoding.Latin1.GetString(Heads.Bytes("@")).Replace("@", lines.Replace("|", "\r\n", StringComparison.Ordinal), StringComparison.Ordinal));
-        ClientFacts facts = Reader().Read(Heads.Parse(head), IPAddress.Parse("10.0.0.1"));
+        Visitor facts = Reader().Read(Heads.Parse(head), IPAddress.Parse("10.0.0.1"));
         Assert.Equal(expected, Encoding.UTF8.GetString(facts.Sender.Utf8Json));
     }
 
@@ -104,7 +104,7 @@ public sealed class ClientFactsReaderTests
     public void Without_a_database_there_is_no_location()
     {
         ClientFactsReader reader = new(TrustedProxies.Default, null, "en", localizeForReceiver: true, NullLogger.Instance);
-        ClientFacts facts = Read(reader, Californian, "User-Agent: x|Accept-Language: de");
+        Visitor facts = Read(reader, Californian, "User-Agent: x|Accept-Language: de");
         Assert.Equal("""{"remote":"192.0.2.1","ua":"x"}""", Encoding.UTF8.GetString(facts.Sender.Utf8Json));
         Assert.Equal(IPAddress.Parse(Californian), facts.Address);
     }
@@ -112,7 +112,7 @@ public sealed class ClientFactsReaderTests
     [Fact]
     public void Receivers_read_in_their_own_language()
     {
-        ClientFacts facts = Read(Reader(localizeForReceiver: true), Californian, "Accept-Language: ru|User-Agent: x");
+        Visitor facts = Read(Reader(localizeForReceiver: true), Californian, "Accept-Language: ru|User-Agent: x");
         SenderMetadata sender = facts.Sender;
         Assert.Equal(["ru"], facts.Languages.Tags);
         Assert.Contains("\"США\"", Encoding.UTF8.GetString(sender.Utf8Json), StringComparison.Ordinal);
@@ -129,7 +129,7 @@ public sealed class ClientFactsReaderTests
     [Fact]
     public void Receivers_read_the_load_balancers_city_where_the_database_has_none()
     {
-        ClientFacts facts = Read(Reader(localizeForReceiver: true), "10.0.0.1", $"X-Forwarded-For: {Scottish}|X-Client-Geo-Location: S,D");
+        Visitor facts = Read(Reader(localizeForReceiver: true), "10.0.0.1", $"X-Forwarded-For: {Scottish}|X-Client-Geo-Location: S,D");
         byte[] german = facts.Sender.ReadBy(new LanguagePriorityList(["de"], []));
         Assert.Equal("""{"city":"D","country":"Vereinigtes Königreich","region":"S","remote":"192.0.2.225"}""", Encoding.UTF8.GetString(german));
     }
@@ -149,7 +149,7 @@ public sealed class ClientFactsReaderTests
     internal static ClientFactsReader Reader(bool localizeForReceiver = false) =>
         new(TrustedProxies.Default, _geo, "en", localizeForReceiver, NullLogger.Instance);
 
-    private static ClientFacts Read(ClientFactsReader reader, string? peer, string lines) =>
+    private static Visitor Read(ClientFactsReader reader, string? peer, string lines) =>
         reader.Read(
             Heads.With(lines.Split('|', StringSplitOptions.RemoveEmptyEntries)),
             peer is null ? null : IPAddress.Parse(peer));

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using ChannelServer.Http;
 using ChannelServer.Relay;
+using ChannelServer.Telemetry;
 using ChannelServer.WebSockets;
 
 namespace ChannelServer.Transport.Linux;
@@ -26,13 +27,13 @@ internal sealed partial class EpollEngine : ChannelEngine
     /// <param name="limits">The limits to keep.</param>
     /// <param name="clients">Tells who a client is.</param>
     /// <param name="kestrel">Takes what is no channel upgrade.</param>
-    /// <param name="observer">Hears of begins and ends.</param>
+    /// <param name="telemetry">Hears of begins and ends.</param>
     /// <param name="logger">Told when descriptors run out.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">It cannot listen there.</exception>
     public EpollEngine(
         int shards, IReadOnlyList<IPAddress> addresses, int port, Limits limits, ClientFactsReader clients, HandoverListenerFactory kestrel,
-        IRelayObserver observer, ILogger logger, TimeProvider time)
+        RelayTelemetry telemetry, ILogger logger, TimeProvider time)
         : base(shards, clients)
     {
         _kestrel = kestrel;
@@ -45,7 +46,7 @@ internal sealed partial class EpollEngine : ChannelEngine
         for (int index = 0; index < shards; index++)
         {
             Listener[] listeners = [.. endPoints.Select(static endPoint => Listener.Open(endPoint, sharesPort: true))];
-            _shards[index] = new EpollShard(this, index, shards, listeners, limits, observer, time, RandomNumberGenerator.Fill);
+            _shards[index] = new EpollShard(this, index, shards, listeners, limits, telemetry, time, RandomNumberGenerator.Fill);
         }
     }
 
@@ -73,8 +74,6 @@ internal sealed partial class EpollEngine : ChannelEngine
 
     public Arrival DescribeArrival(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress peer) =>
         Describe(head, channelId, peer, sendsResponse: true);
-
-    public Visitor DescribeVisitor(in RequestHead head, IPAddress peer) => VisitorOf(head, peer);
 
     /// <summary>Gives a connection to Kestrel.</summary>
     /// <param name="fd">The socket; the caller must not touch it again.</param>

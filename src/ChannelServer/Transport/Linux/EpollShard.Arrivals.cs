@@ -113,7 +113,7 @@ internal sealed partial class EpollShard
         }
         Span<byte> response = stackalloc byte[UpgradeRequest.ResponseSize];
         UpgradeRequest.WriteResponse(head, response);
-        Visitor visitor = _engine.DescribeVisitor(head, session.Peer);
+        Visitor visitor = _engine.Clients.Read(head, session.Peer);
         BeginSession(session);
         _turn.Seat(session, route.ChannelId, visitor, response);
         if (!unread.IsEmpty)
@@ -148,6 +148,7 @@ internal sealed partial class EpollShard
     /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
     private void Answer(SocketSession session, int status)
     {
+        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Peer);
         if (status == 408 && session.PartialHead is null)
         {
             // It never said a word: nobody there reads an answer.

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using ChannelServer.Relay;
+using ChannelServer.Telemetry;
 
 namespace ChannelServer.Transport.Linux;
 
@@ -33,7 +34,7 @@ internal sealed partial class EpollShard : IShardMailbox
     private readonly int _bell;
     private readonly TimeProvider _time;
     private readonly long _started;
-    private readonly IRelayObserver _observer;
+    private readonly RelayTelemetry _telemetry;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Any thread. Bounded by the connections: each is in one letter at most, or in three when it is on pipes.
@@ -48,13 +49,13 @@ internal sealed partial class EpollShard : IShardMailbox
     private TimeSpan _acceptsAgainAt = TimeSpan.MaxValue;
     private bool _isStopping;
 
-    public EpollShard(EpollEngine engine, int index, int shards, Listener[] listeners, Limits limits, IRelayObserver observer, TimeProvider time, RandomSource random)
+    public EpollShard(EpollEngine engine, int index, int shards, Listener[] listeners, Limits limits, RelayTelemetry telemetry, TimeProvider time, RandomSource random)
     {
         _engine = engine;
-        _core = new Shard(index, shards, limits, observer, random);
+        _core = new Shard(index, shards, limits, telemetry, random);
         _turn = new ShardTurn(_core);
         _listeners = listeners;
-        _observer = observer;
+        _telemetry = telemetry;
         _time = time;
         _started = time.GetTimestamp();
         _bell = LibC.EventFd();
@@ -176,7 +177,7 @@ internal sealed partial class EpollShard : IShardMailbox
         catch (Exception bug)
 #pragma warning restore CA1031
         {
-            _observer.Failed(bug);
+            _telemetry.Failed(bug);
             Drop(session);
         }
     }
@@ -218,7 +219,7 @@ internal sealed partial class EpollShard : IShardMailbox
         catch (Exception bug)
 #pragma warning restore CA1031
         {
-            _observer.Failed(bug);
+            _telemetry.Failed(bug);
             if (letter.Session is PipeSession onPipes)
                 onPipes.GiveUp(_turn);
             else

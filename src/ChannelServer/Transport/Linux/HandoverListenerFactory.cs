@@ -19,7 +19,7 @@ internal sealed class HandoverEndPoint(string description) : EndPoint
 /// <summary>
 /// A transport for Kestrel without a listening socket: its connections are those that the Linux engine has accepted and begun to read.
 /// </summary>
-internal sealed class HandoverListenerFactory(ILogger<HandoverListenerFactory> logger)
+internal sealed class HandoverListenerFactory(ILogger logger)
     : IConnectionListenerFactory, IConnectionListenerFactorySelector, IConnectionListener
 {
     /// <summary>Connections that may wait for Kestrel to take them; one more is closed.</summary>
