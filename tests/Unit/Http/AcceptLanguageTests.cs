@@ -59,7 +59,8 @@ public sealed class AcceptLanguageTests
 
     [Theory]
     [InlineData(253, "de")]
-    [InlineData(254, "d")]
+    [InlineData(254, "de")]
+    [InlineData(255, "d")]
     [InlineData(255, "")]
     public void Reads_256_octets_and_no_part_of_a_range(int before, string expected)
     {
