@@ -29,9 +29,9 @@ install() { # install PACKAGE...
   { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >/dev/null
 }
 
-# The number behind a word in the summary of a test executable.
+# A number of the last line of a test executable: "Total: 9, Errors: 0, Failed: 1, Skipped: 2, ...".
 count() { # count WORD FILE
-  sed -nE "s/^ *$1: *([0-9]+).*/\1/p" "$2" | tail -1
+  sed -nE "s/.*Total: .*$1: ([0-9]+),.*/\1/p; s/.*$1: ([0-9]+), Errors: .*/\1/p" "$2" | tail -1
 }
 
 run_project() { # run_project FOLDER
@@ -40,17 +40,19 @@ run_project() { # run_project FOLDER
   dll=$1/bin/Release/net10.0/$name.dll
   log=$(mktemp)
   say "$name"
-  dotnet "$dll" --no-ansi --no-progress --output Normal 2>&1 | tee "$log"
+  dotnet "$dll" -noColor -noLogo 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
-  local ok bad not
-  ok=$(count succeeded "$log") bad=$(count failed "$log") not=$(count skipped "$log")
+  local total errors bad not
+  total=$(count Total "$log") errors=$(count Errors "$log") bad=$(count Failed "$log") not=$(count Skipped "$log")
   rm -f "$log"
+  bad=$((${bad:-0} + ${errors:-0})) not=${not:-0}
   # A crash, or a fixture that failed, shows in the status alone.
-  if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then
+  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
     echo "$name ended with status $status"
     bad=1
   fi
-  add "${ok:-0}" "${bad:-0}" "${not:-0}"
+  local ok=$((${total:-0} - bad - not))
+  add "$((ok > 0 ? ok : 0))" "$bad" "$not"
 }
 
 run_real_client() {
@@ -63,7 +65,8 @@ run_real_client() {
     add 0 0 1
     return
   fi
-  if ! (cd tests/RealClient && npm ci --silent --no-audit --no-fund); then
+  # Fetched once, and again when the lock file changes.
+  if ! (cd tests/RealClient && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
     echo "Skipped: npm could not fetch the client and its WebSocket (tests/RealClient/package.json)."
     add 0 0 1
     return

@@ -152,7 +152,7 @@ public sealed partial class ServerProcess : IAsyncDisposable
         catch (OperationCanceledException)
         {
             _process.Kill();
-            throw new TimeoutException($"The server did not end within {_patience.TotalSeconds} s. {await _output}{await _errors}");
+            throw new TimeoutException($"The server did not end within {_patience.TotalSeconds} s.\n{await _output}{await _errors}");
         }
         return new Outcome(_process.ExitCode, await _output, await _errors, waited.Elapsed);
     }

@@ -24,20 +24,11 @@ public sealed class Servers : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        foreach (Lazy<Task<ServerUnderTest>> started in _started.Values)
-        {
-            ServerUnderTest server;
-            try
-            {
-                server = await started.Value;
-            }
-            catch (InvalidOperationException)
-            {
-                continue; // It never started, and the tests that wanted it have said so.
-            }
-            if (server.Process is { } process)
-                await process.StopAsync();
-        }
+        // Those that never started are none; the tests that wanted them have said so.
+        await Task.WhenAll(_started.Values
+            .Select(started => started.Value)
+            .Where(started => started.IsCompletedSuccessfully && started.Result.Process is not null)
+            .Select(started => started.Result.Process!.StopAsync()));
     }
 
     private Task<ServerUnderTest> StartedAsync(string settings) => _started.GetOrAdd(settings, key => new(() =>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 
@@ -54,9 +55,12 @@ internal sealed class ChannelClient : IAsyncDisposable
     /// <summary>The next frame that is no ping; pings are answered, as every client does.</summary>
     public async Task<Frame> ReadFrameAsync()
     {
+        // One deadline for all: a server that only pings is not answering.
+        Stopwatch waited = Stopwatch.StartNew();
         while (true)
         {
-            Frame frame = await Connection.ReadFrameAsync();
+            TimeSpan left = RawConnection.Patience - waited.Elapsed;
+            Frame frame = await Connection.ReadFrameAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero);
             if (frame.FirstOctet != Frame.Ping)
                 return frame;
             await Connection.SendAsync(ClientFrame.Pong(frame.Payload));
