@@ -98,7 +98,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
             SocketError.AddressAlreadyInUse => "the port is in use",
             _ => fault.Message,
         };
-        return $"channelserver: cannot listen on {settings.Hostname} port {settings.Port}: {why}";
+        return $"cannot listen on {settings.Hostname} port {settings.Port}: {why}";
     }
 
     /// <summary>Ends every session with a close frame, what was accepted before it first, and stops to listen.</summary>

@@ -13,11 +13,11 @@ SettingsLoad load = Settings.Load(args, environment, Directory.GetCurrentDirecto
 if (load.Settings is not { } settings)
     return load.Report(Console.Out, Console.Error);
 if (!TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out string? error))
-    return await FailAsync(error, status: 2);
+    return await FailAsync($"trusted_proxy_list: {error}", status: 2);
 GeoDatabase? geo = null;
 bool hasDatabase = settings.MmdbNamed ? settings.MmdbLoc.Length > 0 : File.Exists(settings.MmdbLoc);
 if (hasDatabase && !GeoDatabase.TryOpen(settings.MmdbLoc, out geo, out error) && settings.MmdbNamed)
-    return await FailAsync(error, status: 1);
+    return await FailAsync($"mmdb_loc: {error}", status: 1);
 
 // What watches.
 TimeProvider time = TimeProvider.System;
@@ -70,6 +70,6 @@ return 0;
 
 static async Task<int> FailAsync(string error, int status)
 {
-    await Console.Error.WriteLineAsync(error);
+    await Console.Error.WriteLineAsync($"channelserver: {error}");
     return status;
 }

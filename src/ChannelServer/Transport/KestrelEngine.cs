@@ -76,6 +76,9 @@ internal sealed class KestrelEngine : ChannelEngine
         PipeReader input = connection.Transport.Input;
         await using ITimer timer = _time.CreateTimer(
             static reader => ((PipeReader)reader!).CancelPendingRead(), input, HeadTimeout, Timeout.InfiniteTimeSpan);
+        // Fires when the server stops: nothing has begun here yet.
+        CancellationToken stopping = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? default;
+        await using CancellationTokenRegistration registration = stopping.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
         while (true)
         {
             ReadResult result;
@@ -90,9 +93,10 @@ internal sealed class KestrelEngine : ChannelEngine
             ReadOnlySequence<byte> buffer = result.Buffer;
             if (result.IsCanceled)
             {
-                bool isSilent = buffer.IsEmpty;
+                // A client that never said a word reads no answer.
+                bool deservesAnswer = !buffer.IsEmpty && !stopping.IsCancellationRequested;
                 input.AdvanceTo(buffer.End);
-                return (isSilent ? -1 : 408, null);
+                return (deservesAnswer ? 408 : -1, null);
             }
             (int status, long consumed, PipeSession? session) = Route(connection, buffer);
             if (status != IncompleteHead)

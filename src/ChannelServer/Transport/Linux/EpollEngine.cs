@@ -45,7 +45,7 @@ internal sealed partial class EpollEngine : ChannelEngine
         _shards = new EpollShard[shards];
         for (int index = 0; index < shards; index++)
         {
-            Listener[] listeners = [.. endPoints.Select(static endPoint => Listener.Open(endPoint, sharesPort: true))];
+            Listener[] listeners = [.. endPoints.Select(static endPoint => Listener.Open(endPoint))];
             _shards[index] = new EpollShard(this, index, shards, listeners, limits, telemetry, time, RandomNumberGenerator.Fill);
         }
     }
@@ -96,19 +96,15 @@ internal sealed partial class EpollEngine : ChannelEngine
 
     protected override IShardMailbox MailboxOf(int shard) => _shards[shard];
 
-    /// <summary>
-    /// Finds out whether the ports are free, and which port 0 becomes. Sockets that share a port would also share it with another server of
-    /// the same user, silently: so the first try is one that shares with nobody.
-    /// </summary>
+    /// <summary>Finds out whether the port is free at all addresses, and which one port 0 becomes.</summary>
     private static List<IPEndPoint> Reserve(IReadOnlyList<IPAddress> addresses, int port)
     {
         List<IPEndPoint> endPoints = [];
         foreach (IPAddress address in addresses)
         {
-            using Listener probe = Listener.Open(new IPEndPoint(address, port), sharesPort: false);
-            endPoints.Add(probe.EndPoint);
+            endPoints.Add(Listener.Probe(new IPEndPoint(address, port)));
             // All addresses get the same port.
-            port = probe.EndPoint.Port;
+            port = endPoints[0].Port;
         }
         return endPoints;
     }

@@ -26,18 +26,32 @@ internal sealed class Listener : IDisposable
     /// <summary>Where it listens, the port that the kernel chose included.</summary>
     public IPEndPoint EndPoint { get; }
 
-    /// <summary>Opens a listener.</summary>
-    /// <param name="endPoint">Where; port 0 takes any free port. The IPv6 any-address takes IPv4 too.</param>
-    /// <param name="sharesPort">Whether other sockets of this user may listen there too.</param>
+    /// <summary>Opens a listener; its port may have other listeners of this user.</summary>
+    /// <param name="endPoint">Where. The IPv6 any-address takes IPv4 too.</param>
     /// <exception cref="SocketException">The kernel refuses.</exception>
-    public static Listener Open(IPEndPoint endPoint, bool sharesPort)
+    public static Listener Open(IPEndPoint endPoint) => Bind(endPoint, listens: true);
+
+    /// <summary>
+    /// Finds out whether nobody listens there, other servers of the same user included, with whom a listener would silently share
+    /// the port.
+    /// </summary>
+    /// <param name="endPoint">Where; port 0 finds a free port.</param>
+    /// <returns>The end point, its port chosen.</returns>
+    /// <exception cref="SocketException">Somebody does, or the kernel refuses for another reason.</exception>
+    public static IPEndPoint Probe(IPEndPoint endPoint)
+    {
+        using Listener probe = Bind(endPoint, listens: false);
+        return probe.EndPoint;
+    }
+
+    private static Listener Bind(IPEndPoint endPoint, bool listens)
     {
         bool isIPv6 = endPoint.AddressFamily == AddressFamily.InterNetworkV6;
         int fd = Check(LibC.Socket(isIPv6 ? LibC.AF_INET6 : LibC.AF_INET));
         try
         {
             Check(LibC.SetOption(fd, LibC.SOL_SOCKET, LibC.SO_REUSEADDR, 1));
-            if (sharesPort)
+            if (listens)
                 Check(LibC.SetOption(fd, LibC.SOL_SOCKET, LibC.SO_REUSEPORT, 1));
             if (isIPv6)
                 Check(LibC.SetOption(fd, LibC.IPPROTO_IPV6, LibC.IPV6_V6ONLY, endPoint.Address.Equals(IPAddress.IPv6Any) ? 0 : 1));
@@ -45,7 +59,9 @@ internal sealed class Listener : IDisposable
             Check(LibC.SetOption(fd, LibC.IPPROTO_TCP, LibC.TCP_NODELAY, 1));
             Check(LibC.SetOption(fd, LibC.SOL_SOCKET, LibC.SO_SNDBUF, SendBuffer));
             Check(LibC.Bind(fd, new SockAddr(endPoint.Address, endPoint.Port)));
-            Check(LibC.Listen(fd, Backlog));
+            // The probe must not: it would take connections into its queue, and reset them when it goes.
+            if (listens)
+                Check(LibC.Listen(fd, Backlog));
             Check(LibC.GetSockName(fd, out SockAddr bound));
             return new Listener(fd, new IPEndPoint(endPoint.Address, bound.Port));
         }
