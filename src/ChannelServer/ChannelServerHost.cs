@@ -40,16 +40,17 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <param name="version">What the version endpoint tells.</param>
     /// <param name="telemetry">Hears of begins and ends.</param>
     /// <param name="log">Where log lines go.</param>
+    /// <param name="loggers">Loggers that write there, by the levels that the settings ask for.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">The Linux engine cannot listen.</exception>
     public static ChannelServerHost Build(
         Settings settings, TrustedProxies proxies, GeoDatabase? geo, BuildVersion version, RelayTelemetry telemetry, LineLoggerProvider log,
-        TimeProvider time)
+        ILoggerFactory loggers, TimeProvider time)
     {
         int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
             proxies, geo, settings.DefaultLang, settings.LocalizeFor == LocalizeFor.Receiver,
-            log.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+            loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -65,7 +66,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = 0;
         });
         ChannelEngine engine = usesEpoll
-            ? UseEpoll(builder, settings, shards, clients, telemetry, log, time)
+            ? UseEpoll(builder, settings, shards, clients, telemetry, loggers, time)
             : UseKestrel(builder, settings, shards, clients, telemetry, time);
 
         WebApplication app = builder.Build();
@@ -116,13 +117,13 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     }
 
     private static EpollEngine UseEpoll(
-        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, RelayTelemetry telemetry, LineLoggerProvider log,
+        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, RelayTelemetry telemetry, ILoggerFactory loggers,
         TimeProvider time)
     {
-        HandoverListenerFactory handover = new(log.CreateLogger(typeof(HandoverListenerFactory).FullName!));
+        HandoverListenerFactory handover = new(loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
         EpollEngine engine = new(
             shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, telemetry,
-            log.CreateLogger(typeof(EpollEngine).FullName!), time);
+            loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
         builder.Services.AddSingleton<IConnectionListenerFactory>(handover);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(
             new HandoverEndPoint(string.Join(' ', engine.EndPoints)),

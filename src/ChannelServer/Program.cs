@@ -34,7 +34,7 @@ await using StatsdExporter? statsd = settings.StatsdHost is { } target
 ChannelServerHost host;
 try
 {
-    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, log, time);
+    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, log, loggers, time);
     await host.StartAsync();
 }
 catch (Exception fault) when (fault is IOException or SocketException)

@@ -168,7 +168,7 @@ public sealed class LogTests : IDisposable
                 logger.SessionEnded("client_timeout", 4408, 1, 1, default);
                 logger.ChannelFailed(new InvalidOperationException());
             }
-            logger.ServerStopping(5);
+            logger.ServerStopping();
             _time.Advance(TimeSpan.FromSeconds(1));
             logger.SessionEnded("client_closed", 1000, 1, 1, default);
         });

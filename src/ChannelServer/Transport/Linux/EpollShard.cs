@@ -106,9 +106,11 @@ internal sealed partial class EpollShard : IShardMailbox
 
     private void Run()
     {
-        while (!_isStopping || !IsDone())
+        while (true)
         {
             TimeSpan next = PassTime();
+            if (_isStopping && IsDone())
+                break;
             // Announce the sleep, then look once more: a letter posted in between either is seen here or rings the bell.
             Interlocked.Exchange(ref _isAsleep, 1);
             int wait = _letters.IsEmpty ? MillisecondsUntil(next) : 0;
