@@ -18,6 +18,9 @@ public sealed class LogTests : IDisposable
         Gen.OneOf(new[] { '\n', '\r', '\e', '"', '\\', '\u2028', '\u2029', '\u202e', '\u2066', '\u0085', '\ud800', '\udc00', '\u200b' }.Select(Gen.Const).ToArray()))
         .Array[0, 700].Select(static chars => new string(chars));
 
+    private static readonly System.Buffers.SearchValues<char> Invisible = System.Buffers.SearchValues.Create(
+        "\u007f\u0085\u009b\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202d\u202e\u2066\u2069\ufeff");
+
     private readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-01-02T03:04:05.678Z", CultureInfo.InvariantCulture));
     private readonly MemoryStream _output = new();
 
@@ -92,7 +95,8 @@ public sealed class LogTests : IDisposable
     {
         string line = Encoding.UTF8.GetString(Format(new HumanFormat(), text));
         Assert.Equal(line.Length - 1, line.IndexOf('\n', StringComparison.Ordinal));
-        Assert.All(line[..^1].EnumerateRunes(), static rune => Assert.True(PrintableText.IsVisible(rune)));
+        Assert.Equal(-1, line.AsSpan(0, line.Length - 1).IndexOfAnyInRange('\0', '\u001f'));
+        Assert.Equal(-1, line.AsSpan(0, line.Length - 1).IndexOfAny(Invisible));
     });
 
     private static byte[] Format(LineFormat format, string text)

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using ChannelServer.Relay;
 using ChannelServer.Telemetry;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
@@ -122,39 +123,79 @@ public sealed class StatsdTests : IDisposable
     }
 
     [Fact]
-    public async Task A_name_that_cannot_be_resolved_delays_what_was_counted_and_asks_ever_more_rarely()
+    public async Task What_is_counted_before_the_name_is_known_is_sent_later()
     {
-        List<TimeSpan> asked = [];
-        bool known = false;
-        DateTimeOffset start = _time.GetUtcNow();
-        await using StatsdExporter exporter = Exporter("stats.example", resolve: _ =>
+        TaskCompletionSource<IPAddress[]> answer = new();
+        await using (Exporter("stats.example", resolve: _ => answer.Task))
         {
-            asked.Add(_time.GetUtcNow() - start);
-            return known
-                ? Task.FromResult<IPAddress[]>([IPAddress.IPv6Loopback, IPAddress.Loopback])
-                : Task.FromException<IPAddress[]>(new SocketException((int)SocketError.HostNotFound));
-        });
-        _telemetry.SessionBegan(opened: true);
-        await AdvanceUntil(() => asked.Count >= 6);
-        double[] pauses = [.. asked.Zip(asked.Skip(1), static (from, to) => (to - from).TotalSeconds)];
-        Assert.Equal(pauses.Order(), pauses);
-        Assert.InRange(asked[^1].TotalSeconds, 15, 60);
-        known = true;
-        int before = asked.Count;
-        await AdvanceUntil(() => asked.Count > before);
-        _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Contains("channelserver.conn.create:1|c", await LinesUntil("channelserver.conn.live:1|g"));
+            _telemetry.SessionBegan(opened: true);
+            _time.Advance(TimeSpan.FromSeconds(1));
+            _telemetry.SessionBegan(opened: true);
+            // IPv4 is preferred: the server of this test listens on nothing else.
+            answer.SetResult([IPAddress.IPv6Loopback, IPAddress.Loopback]);
+        }
+        Assert.Contains("channelserver.conn.create:2|c", await LinesUntil("channelserver.conn.live:2|g"));
     }
 
-    // The flushes run on the thread pool, a moment after the virtual second.
-    private async Task AdvanceUntil(Func<bool> reached)
+    [Fact]
+    public void A_name_that_cannot_be_resolved_is_asked_for_ever_more_rarely_and_told_once()
     {
-        for (int i = 0; i < 1000 && !reached(); i++)
+        List<int> asked = [];
+        FakeLogger log = new();
+        int second = 0;
+        bool known = false;
+        StatsdAddress address = new(new StatsdTarget("stats.example", 8125), _time, log, _ =>
         {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await Task.Delay(5, TestContext.Current.CancellationToken);
+            asked.Add(second);
+            return known
+                ? Task.FromResult<IPAddress[]>([IPAddress.Loopback])
+                : Task.FromException<IPAddress[]>(new SocketException((int)SocketError.HostNotFound));
+        });
+        Run(200);
+        // A failure shows one second later; then pauses of 1, 2, 4 ... 60 seconds follow.
+        Assert.Equal([0, 2, 5, 10, 19, 36, 69, 130, 191], asked);
+        Assert.Equal(["StatsdUnresolved"], log.Events);
+
+        known = true;
+        Run(60);
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 8125), address.Current());
+        address.Sent();
+        address.Sent();
+        Assert.Equal(["StatsdUnresolved", "StatsdResolved"], log.Events);
+
+        // The last known address is better than none.
+        known = false;
+        Run(200);
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 8125), address.Current());
+        Assert.Equal(2, log.Events.Count);
+
+        address.Failed(SocketError.NetworkUnreachable);
+        Run(200);
+        Assert.Null(address.Current());
+        Assert.Equal(["StatsdUnresolved", "StatsdResolved", "StatsdUnreachable"], log.Events);
+
+        void Run(int seconds)
+        {
+            for (int i = 0; i < seconds; i++, second++)
+            {
+                address.Current();
+                _time.Advance(TimeSpan.FromSeconds(1));
+            }
         }
-        Assert.True(reached());
+    }
+
+    /// <summary>Keeps the names of the events.</summary>
+    private sealed class FakeLogger : ILogger
+    {
+        public List<string?> Events { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Events.Add(eventId.Name);
     }
 
     [Fact]
