@@ -8,6 +8,12 @@ cd "$(dirname "$0")/.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 NO_COLOR=1
 passed=0 failed=0 skipped=0
 
+# What speaks to a server process does so once for each engine that this system has.
+engines=${CHANNEL_SERVER_ENGINE:-kestrel}
+if [ -z "${CHANNEL_SERVER_ENGINE:-}" ] && [ "$(uname -s)" = Linux ]; then
+  engines="epoll kestrel"
+fi
+
 say() { printf '\n== %s\n' "$*"; }
 
 add() { # add PASSED FAILED SKIPPED
@@ -34,12 +40,12 @@ count() { # count WORD FILE
   sed -nE "s/.*Total: .*$1: ([0-9]+),.*/\1/p; s/.*$1: ([0-9]+), Errors: .*/\1/p" "$2" | tail -1
 }
 
-run_project() { # run_project FOLDER
+run_project() { # run_project FOLDER [REMARK]
   local name dll log status
   name=$(sed -nE 's:.*<AssemblyName>(.*)</AssemblyName>.*:\1:p' "$1"/*.csproj)
   dll=$1/bin/Release/net10.0/$name.dll
   log=$(mktemp)
-  say "$name"
+  say "$name${2:+, $2}"
   dotnet "$dll" -noColor -noLogo 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   local total errors bad not
@@ -56,7 +62,7 @@ run_project() { # run_project FOLDER
 }
 
 run_real_client() {
-  local log status missing=()
+  local missing=()
   say "Real client (fxa-pairing-channel, in Node.js)"
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
@@ -71,8 +77,16 @@ run_real_client() {
     add 0 0 1
     return
   fi
+  for engine in $engines; do
+    pair_with "$engine"
+  done
+}
+
+pair_with() { # pair_with ENGINE
+  local log status
   log=$(mktemp)
-  node tests/RealClient/pairing.test.js 2>&1 | tee "$log"
+  echo "engine $1:"
+  CHANNEL_SERVER_ENGINE=$1 node tests/RealClient/pairing.test.js 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   local ok bad
   ok=$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log") bad=$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")
@@ -93,7 +107,14 @@ if ! dotnet build ChannelServer.slnx -c Release --nologo -v quiet; then
 fi
 
 for project in tests/*/*.csproj; do
-  run_project "$(dirname "$project")"
+  folder=$(dirname "$project")
+  if [ "$folder" = tests/Conformance ]; then
+    for engine in $engines; do
+      CHANNEL_SERVER_ENGINE=$engine run_project "$folder" "engine $engine"
+    done
+  else
+    run_project "$folder"
+  fi
 done
 run_real_client
 finish

@@ -35,7 +35,7 @@ public sealed partial class ServerProcess : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Starts a server and waits until it accepts connections.</summary>
+    /// <summary>Starts a server and waits until it answers.</summary>
     public static async Task<ServerUnderTest> StartAsync(params string[] settings)
     {
         ServerUnderTest.RequireOwnProcess("a server process of its own");
@@ -44,7 +44,7 @@ public sealed partial class ServerProcess : IAsyncDisposable
         // The tests of IPv6 name another address; it listens on IPv4 too.
         IPEndPoint address = new(IPAddress.Loopback, port);
         Stopwatch waited = Stopwatch.StartNew();
-        while (!await AcceptsAsync(address))
+        while (!await AnswersAsync(address))
         {
             if (server._process.HasExited || waited.Elapsed > _patience)
             {
@@ -125,13 +125,15 @@ public sealed partial class ServerProcess : IAsyncDisposable
         return new ServerProcess(Process.Start(start)!, port);
     }
 
-    private static async Task<bool> AcceptsAsync(IPEndPoint address)
+    /// <summary>Whether a request gets an answer. A connection alone proves little: a server may look whether its port is free.</summary>
+    private static async Task<bool> AnswersAsync(IPEndPoint address)
     {
         using Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
             await socket.ConnectAsync(address);
-            return true;
+            await socket.SendAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8.ToArray());
+            return await socket.ReceiveAsync(new byte[1]) > 0;
         }
         catch (SocketException)
         {

@@ -21,7 +21,7 @@ export async function startServer() {
   server.stderr.on("data", chunk => (log += chunk));
   const ended = once(server, "exit");
   const deadline = Date.now() + 30_000;
-  while (!(await accepts(port))) {
+  while (!(await answers(port))) {
     if (server.exitCode !== null || Date.now() > deadline) {
       server.kill("SIGKILL");
       throw new Error(`The server did not start.\n${log}`);
@@ -49,10 +49,13 @@ async function freePort() {
   return port;
 }
 
-function accepts(port) {
+/** A connection alone proves little: a server may look whether its port is free. */
+function answers(port) {
   return new Promise(resolve => {
     const socket = net.connect(port, "127.0.0.1");
-    socket.once("connect", () => { socket.destroy(); resolve(true); });
+    socket.once("connect", () => socket.write("GET /__lbheartbeat__ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    socket.once("data", () => { socket.destroy(); resolve(true); });
     socket.once("error", () => resolve(false));
+    socket.once("close", () => resolve(false));
   });
 }
