@@ -1,0 +1,108 @@
+using System.Net;
+using ChannelServer.Geo;
+using ChannelServer.Relay;
+using ChannelServer.WebSockets;
+
+namespace ChannelServer.Http;
+
+/// <summary>
+/// Tells from an upgrade request who its client is: address, place, user agent, languages. Whatever the request holds, the answer
+/// is a value; what cannot be told is left out. Safe for any thread.
+/// </summary>
+internal sealed partial class ClientFactsReader
+{
+    // Set once.
+    private readonly TrustedProxies _proxies;
+    private readonly GeoDatabase? _geo;
+    private readonly LanguageLookup? _lookup;
+    private readonly bool _localizeForReceiver;
+    private readonly ILogger _logger;
+    private readonly LogThrottle _throttle;
+
+    /// <param name="proxies">Whose word about a client is believed.</param>
+    /// <param name="geo">Where addresses are; null for no location.</param>
+    /// <param name="defaultLanguage">The language of last resort (<c>default_lang</c>).</param>
+    /// <param name="localizeForReceiver">Whether receivers, not senders, choose the language (<c>localize_for</c>).</param>
+    /// <param name="logger">Told why an address or a place is unknown.</param>
+    /// <param name="time">For the pace of those log lines; the system's by default.</param>
+    public ClientFactsReader(
+        TrustedProxies proxies, GeoDatabase? geo, string defaultLanguage, bool localizeForReceiver, ILogger logger, TimeProvider? time = null)
+    {
+        _proxies = proxies;
+        _geo = geo;
+        _lookup = geo is null ? null : new LanguageLookup(geo.Languages, defaultLanguage);
+        _localizeForReceiver = localizeForReceiver;
+        _logger = logger;
+        _throttle = new LogThrottle(time ?? TimeProvider.System);
+    }
+
+    /// <summary>Reads one request.</summary>
+    /// <param name="head">The request.</param>
+    /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
+    public ClientFacts Read(in RequestHead head, IPAddress? peer)
+    {
+        ClientAddress client = ClientAddress.Of(head, peer, _proxies);
+        if (client.Fault != ForwardedFault.None)
+            Report(client);
+
+        GeoPlace? place = Locate(client.Address);
+        // The proxy knows its client even where its X-Forwarded-For did not tell; Mozilla's server asks it then too.
+        PlaceNames? headerPlace = client.PeerIsTrusted ? ClientGeoLocation.Of(head) : null;
+        ReadOnlySpan<byte> userAgent = UserAgent.Of(head);
+        // Without a database there is nothing to translate, for this client or any other.
+        LanguagePriorityList languages = _geo is null ? LanguagePriorityList.None : AcceptLanguage.Of(head);
+
+        SenderMetadata sender = place is not null && _localizeForReceiver
+            ? new LocalizedSender(place, headerPlace, languages, client.Address, userAgent)
+            : new SenderMetadata(SenderJson.Encode(
+                LocalizedSender.NamesFor(place, headerPlace, languages), client.Address, userAgent));
+        return new ClientFacts(client.Address, sender, languages);
+    }
+
+    private GeoPlace? Locate(IPAddress? address)
+    {
+        if (_geo is null || _lookup is null || address is null)
+            return null;
+        GeoRecord? record = _geo.Find(address, out string? fault);
+        if (fault is not null && _throttle.TryPass())
+            LogCorruptRecord(_geo.Type, fault);
+        return record is null ? null : new GeoPlace(record, _lookup);
+    }
+
+    private void Report(in ClientAddress client)
+    {
+        if (!_logger.IsEnabled(LogLevel.Information) || !_throttle.TryPass())
+            return;
+        switch (client.Fault)
+        {
+            case ForwardedFault.Missing:
+                LogMissing();
+                break;
+            case ForwardedFault.TooManyHops:
+                LogTooManyHops(ClientAddress.MaxHops);
+                break;
+            case ForwardedFault.OnlyProxies:
+                LogOnlyProxies(client.Hop, client.HopText);
+                break;
+            default:
+                LogUnparsable(client.Hop, client.HopText);
+                break;
+        }
+    }
+
+    [LoggerMessage(20, LogLevel.Information, "Client address unknown: a trusted proxy sent no X-Forwarded-For")]
+    private partial void LogMissing();
+
+    [LoggerMessage(21, LogLevel.Information, "Client address unknown: hop {Hop} from the right of X-Forwarded-For is no IP address: \"{Text}\"")]
+    private partial void LogUnparsable(int hop, string? text);
+
+    [LoggerMessage(22, LogLevel.Information,
+        "Client address unknown: every hop of X-Forwarded-For is a trusted proxy or loopback, the last of them hop {Hop} from the right: \"{Text}\"")]
+    private partial void LogOnlyProxies(int hop, string? text);
+
+    [LoggerMessage(23, LogLevel.Information, "Client address unknown: the last {Hops} hops of X-Forwarded-For are all trusted proxies")]
+    private partial void LogTooManyHops(int hops);
+
+    [LoggerMessage(24, LogLevel.Warning, "The {Database} database holds a corrupt record, so a client has no location: {Fault}")]
+    private partial void LogCorruptRecord(string database, string fault);
+}

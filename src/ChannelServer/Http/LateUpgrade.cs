@@ -1,0 +1,95 @@
+using System.IO.Pipelines;
+using System.Text;
+using ChannelServer.Transport;
+using ChannelServer.WebSockets;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace ChannelServer.Http;
+
+/// <summary>
+/// A channel upgrade that is not the first request of its connection, as load balancers send them that reuse connections: the
+/// driver has left the connection to Kestrel's HTTP by then, so the request comes back from there.
+/// </summary>
+internal static class LateUpgrade
+{
+    /// <summary>Answers the request as the driver would have, and runs the session over the upgraded stream.</summary>
+    public static async Task HandleAsync(HttpContext context, KestrelEngine engine)
+    {
+        (int status, StreamPipes? pipes, KestrelSession? session) = Judge(context, engine);
+        if (session is null)
+        {
+            Answer(context.Response, status);
+            return;
+        }
+        Stream stream = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
+        pipes!.Attach(stream);
+        await KestrelEngine.RunAsync(session, pipes);
+    }
+
+    private static (int Status, StreamPipes? Pipes, KestrelSession? Session) Judge(HttpContext context, KestrelEngine engine)
+    {
+        // The one parser judges this request too, so that there is one set of rules.
+        byte[] bytes = Encoding.Latin1.GetBytes(WriteHead(context));
+        HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
+        if (parsed != HeadStatus.Complete)
+            return (ChannelRoute.StatusOf(parsed), null, null);
+        ChannelRoute route = ChannelRoute.Of(head);
+        if (route.Kind != RouteKind.Upgrade)
+            return (route.Kind == RouteKind.Answer ? route.Status : 404, null, null);
+
+        context.Response.Headers.Upgrade = "websocket";
+        context.Response.Headers.Connection = "Upgrade";
+        context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(head);
+        StreamPipes pipes = new();
+        KestrelSession session = engine.Admit(
+            head, route.ChannelId, context.Connection.RemoteIpAddress, pipes,
+            context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null,
+            context.Abort, sendsResponse: false);
+        return (101, pipes, session);
+    }
+
+    private static string WriteHead(HttpContext context)
+    {
+        IHttpRequestFeature request = context.Features.GetRequiredFeature<IHttpRequestFeature>();
+        StringBuilder head = new();
+        head.Append(request.Method).Append(' ').Append(request.RawTarget).Append(' ').Append(request.Protocol).Append("\r\n");
+        foreach ((string name, Microsoft.Extensions.Primitives.StringValues values) in request.Headers)
+        {
+            foreach (string? value in values)
+                head.Append(name).Append(": ").Append(value).Append("\r\n");
+        }
+        return head.Append("\r\n").ToString();
+    }
+
+    private static void Answer(HttpResponse response, int status)
+    {
+        response.StatusCode = status;
+        response.Headers.Connection = "close";
+        if (status == StatusCodes.Status405MethodNotAllowed)
+            response.Headers.Allow = "GET";
+        if (status == StatusCodes.Status426UpgradeRequired)
+        {
+            response.Headers.Connection = "close, Upgrade";
+            response.Headers.Upgrade = "websocket";
+            response.Headers.SecWebSocketVersion = "13";
+        }
+    }
+
+    /// <summary>Pipes over a stream that exists only after the session has been made.</summary>
+    private sealed class StreamPipes : IDuplexPipe
+    {
+        private PipeReader? _input;
+        private PipeWriter? _output;
+
+        public PipeReader Input => _input!;
+
+        public PipeWriter Output => _output!;
+
+        public void Attach(Stream stream)
+        {
+            _input = PipeReader.Create(stream, new StreamPipeReaderOptions(useZeroByteReads: true));
+            _output = PipeWriter.Create(stream);
+        }
+    }
+}

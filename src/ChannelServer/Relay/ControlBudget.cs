@@ -1,0 +1,21 @@
+namespace ChannelServer.Relay;
+
+/// <summary>
+/// A token bucket over the control frames of one client: pings and pongs are the cheapest flood there is, and a client at rest
+/// needs a few octets every heartbeat.
+/// </summary>
+internal struct ControlBudget
+{
+    private int _spent;
+    private TimeSpan _at;
+
+    /// <summary>Spends octets; false when the burst is used up.</summary>
+    public bool TrySpend(int octets, TimeSpan now, Limits limits)
+    {
+        double refilled = (now - _at).TotalSeconds * limits.ControlOctetsPerSecond;
+        _at = now;
+        _spent = refilled >= _spent ? 0 : _spent - (int)refilled;
+        _spent += octets;
+        return _spent <= limits.ControlBurst;
+    }
+}

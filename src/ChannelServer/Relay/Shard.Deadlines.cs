@@ -1,0 +1,116 @@
+using ChannelServer.WebSockets;
+
+namespace ChannelServer.Relay;
+
+/// <summary>What happens because time passes.</summary>
+internal sealed partial class Shard
+{
+    /// <summary>
+    /// Deadlines handled by one call of <see cref="Advance"/>. Bounded, so that the pings of many thousand sessions that fall due
+    /// together are written in portions, and their buffers are reused.
+    /// </summary>
+    private const int DeadlinesPerAdvance = 128;
+
+    /// <summary>What a client gets whose write was stuck, to read its close frame after all.</summary>
+    private static readonly TimeSpan _lastChance = TimeSpan.FromMilliseconds(500);
+
+    private readonly DeadlineList<Channel, Channel.Lifespan> _lifespans = new(new Channel());
+    private readonly DeadlineList<Session, Session.Pulse> _heartbeats = new(new Session());
+    private readonly DeadlineList<Session, Session.Pulse> _stalls = new(new Session());
+    private readonly DeadlineList<Session, Session.Pulse> _closings = new(new Session());
+    private readonly DeadlineList<Session, Session.Pulse> _lastChances = new(new Session());
+    private readonly DeadlineList<Session, Session.Silence> _silences = new(new Session());
+
+    /// <summary>When <see cref="Advance"/> has something to do; <see cref="TimeSpan.MaxValue"/> when only facts can change anything.</summary>
+    public TimeSpan NextDeadline
+    {
+        get
+        {
+            TimeSpan next = _lifespans.NextDue;
+            next = Earlier(next, _heartbeats.NextDue);
+            next = Earlier(next, _stalls.NextDue);
+            next = Earlier(next, _closings.NextDue);
+            next = Earlier(next, _lastChances.NextDue);
+            return Earlier(next, _silences.NextDue);
+        }
+    }
+
+    /// <summary>
+    /// Sets the time and does what has fallen due, up to a bound: as long as <see cref="NextDeadline"/> has passed there is more.
+    /// </summary>
+    /// <param name="now">The time since the driver's start; never less than before.</param>
+    public void Advance(TimeSpan now)
+    {
+        Invariant.Require(now >= Now);
+        Now = now;
+        for (int left = DeadlinesPerAdvance; left > 0; left--)
+        {
+            if (_closings.TryTakeDue(now, out Session session) || _lastChances.TryTakeDue(now, out session))
+                Finish(session);
+            else if (_stalls.TryTakeDue(now, out session))
+                EndStuck(session);
+            else if (_lifespans.TryTakeDue(now, out Channel channel))
+                EndChannel(channel, EndReason.ChannelExpired);
+            else if (_silences.TryTakeDue(now, out session))
+                End(session, EndReason.ClientTimeout);
+            else if (_heartbeats.TryTakeDue(now, out session))
+                Ping(session);
+            else
+                return;
+        }
+    }
+
+    private static TimeSpan Earlier(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private void StartPulse(Session session)
+    {
+        if (limits.Heartbeat == TimeSpan.Zero)
+            return;
+        _heartbeats.Append(session, Now + limits.Heartbeat);
+        NoteLife(session);
+    }
+
+    /// <summary>Any frame is a sign of life.</summary>
+    private void NoteLife(Session session)
+    {
+        if (limits.Heartbeat > TimeSpan.Zero)
+            _silences.Append(session, Now + limits.ClientTimeout);
+    }
+
+    private void Ping(Session session)
+    {
+        session.Outbox.AppendControl(Opcode.Ping, default, _buffers);
+        _heartbeats.Append(session, Now + limits.Heartbeat);
+        Touch(session);
+    }
+
+    /// <summary>A stalled session is not pinged: it is watched for progress instead.</summary>
+    private void TrackStall(Session session, bool progressed)
+    {
+        if (session.Outbox.IsEmpty)
+        {
+            if (session.IsStalled)
+                ResumePulse(session);
+            session.IsStalled = false;
+        }
+        else if (progressed || !session.IsStalled)
+        {
+            session.IsStalled = true;
+            _stalls.Append(session, Now + limits.WriteTimeout);
+        }
+    }
+
+    private void ResumePulse(Session session)
+    {
+        if (limits.Heartbeat > TimeSpan.Zero)
+            _heartbeats.Append(session, Now + limits.Heartbeat);
+        else
+            DeadlineList<Session, Session.Pulse>.Remove(session);
+    }
+
+    private void EndStuck(Session session)
+    {
+        End(session, EndReason.SlowConsumer);
+        _lastChances.Append(session, Now + _lastChance);
+    }
+}

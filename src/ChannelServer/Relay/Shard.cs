@@ -1,0 +1,307 @@
+using System.Buffers.Binary;
+using ChannelServer.WebSockets;
+
+namespace ChannelServer.Relay;
+
+/// <summary>Fills a span with octets that nobody can guess. The core has no entropy of its own.</summary>
+internal delegate void RandomSource(Span<byte> octets);
+
+/// <summary>
+/// A set of channels and all their sessions, as one plain state machine: bytes and facts in, bytes and phases out. It does no I/O,
+/// has no clock and no lock; whoever drives it calls one method at a time, sets the time with <see cref="Advance"/>, and after
+/// each call serves every session that <see cref="TryTakeTouched"/> names.
+/// </summary>
+/// <param name="index">Which of the shards this is.</param>
+/// <param name="shards">How many there are: an id belongs to the shard that <see cref="ChannelId.ShardOf"/> names.</param>
+/// <param name="limits">The limits to keep.</param>
+/// <param name="observer">Hears of begins and ends.</param>
+/// <param name="random">Where channel ids come from.</param>
+internal sealed partial class Shard(int index, int shards, Limits limits, IRelayObserver observer, RandomSource random)
+{
+    /// <summary>Envelopes waiting for one session after which <see cref="Receive"/> asks for a flush.</summary>
+    private const int PressureMessages = 32;
+
+    /// <summary>Octets waiting for one session after which <see cref="Receive"/> asks for a flush.</summary>
+    private const int PressureOctets = 32 * 1024;
+
+    private readonly FrameLimits _frameLimits = new(limits.MaxMessage, limits.MaxFragments, AcceptsBinary: false);
+    private readonly BufferPool _buffers = new();
+    private readonly Dictionary<ChannelId, Channel> _channels = [];
+    private readonly Stack<Session> _touched = new();
+    private readonly Envelope _envelope = new();
+    private readonly PartialMessagePool _partials = new(new BufferPool());
+    private bool _isUnderPressure;
+
+    /// <summary>The time that all deadlines are measured by: monotonic, since the driver started.</summary>
+    public TimeSpan Now { get; private set; }
+
+    /// <summary>Sessions that have a seat.</summary>
+    public int SessionCount { get; private set; }
+
+    /// <summary>Channels that exist.</summary>
+    public int ChannelCount => _channels.Count;
+
+    /// <summary>The shard that owns a channel, or this one for a text that is no id: some shard has to refuse it.</summary>
+    public int OwnerOf(ReadOnlySpan<byte> id) => ChannelId.TryParse(id, out ChannelId channel) ? channel.ShardOf(shards) : index;
+
+    /// <summary>Opens a new channel for a session that has just begun.</summary>
+    /// <param name="session">A new session.</param>
+    /// <param name="visitor">Who it is.</param>
+    /// <param name="head">Bytes to send before all frames: the upgrade response.</param>
+    public void Open(Session session, in Visitor visitor, ReadOnlySpan<byte> head)
+    {
+        Channel channel = new() { Id = DrawId() };
+        _channels.Add(channel.Id, channel);
+        TimeSpan due = limits.ConnLifespan > TimeSpan.Zero ? Now + limits.ConnLifespan : TimeSpan.MaxValue;
+        _lifespans.Append(channel, due);
+        Begin(session, visitor, head, channel);
+        observer.SessionBegan(opened: true);
+    }
+
+    /// <summary>Brings a session that has just begun into the channel that it names, or tells it why not.</summary>
+    /// <param name="session">A new session.</param>
+    /// <param name="id">What stands for the channel in the path; anything.</param>
+    /// <param name="visitor">Who it is.</param>
+    /// <param name="head">Bytes to send before all frames: the upgrade response.</param>
+    public void Join(Session session, ReadOnlySpan<byte> id, in Visitor visitor, ReadOnlySpan<byte> head)
+    {
+        bool exists = ChannelId.TryParse(id, out ChannelId channelId) & _channels.TryGetValue(channelId, out Channel? channel);
+        EndReason refusal = exists ? channel!.Admit(AddressKey.Of(visitor.Address), limits) : EndReason.ChannelUnavailable;
+        if (refusal == EndReason.None)
+        {
+            Begin(session, visitor, head, channel!);
+            observer.SessionBegan(opened: false);
+        }
+        else
+        {
+            Refuse(session, visitor, head, refusal);
+        }
+    }
+
+    /// <summary>Answers a session that has just begun with nothing but a close frame.</summary>
+    public void Refuse(Session session, in Visitor visitor, ReadOnlySpan<byte> head, EndReason refusal)
+    {
+        session.Introduce(visitor);
+        session.EndedBy = refusal;
+        session.Outbox.AppendHead(head, _buffers);
+        observer.SessionRefused(refusal, visitor.Address);
+        Close(session, refusal.Code(), refusal.Text(), SessionPhase.Lingering);
+    }
+
+    /// <summary>Takes in what a session's socket has received.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="input">The bytes; they are changed.</param>
+    /// <returns>
+    /// Octets consumed. When it is fewer than there are, a receiver's queue wants to be written before there is more for it: serve
+    /// the touched sessions and hand in the rest.
+    /// </returns>
+    public int Receive(Session session, Span<byte> input)
+    {
+        try
+        {
+            if (session.Phase == SessionPhase.Open)
+                return ReceiveOpen(session, input);
+            if (session.Phase == SessionPhase.Lingering && !session.IsGarbled)
+                AwaitClose(session, input);
+            return input.Length;
+        }
+#pragma warning disable CA1031 // A bug met by one channel must cost no other channel anything.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            Fail(session, bug);
+            return input.Length;
+        }
+    }
+
+    /// <summary>The client's direction of the connection has ended. Harmless when repeated.</summary>
+    public void InputEnded(Session session)
+    {
+        if (session.Phase == SessionPhase.Open)
+            Vanish(session);
+        else if (session.Phase == SessionPhase.Lingering)
+            Leave(session);
+    }
+
+    /// <summary>The connection is broken; nothing can be sent any more. Harmless when repeated.</summary>
+    public void Broken(Session session)
+    {
+        if (session.Phase == SessionPhase.Open)
+            Vanish(session);
+        else if (session.Phase != SessionPhase.Finished)
+            Finish(session);
+    }
+
+    /// <summary>
+    /// The socket has accepted octets of <see cref="Session.Unsent"/>. When some remain, the socket takes no more for now, and the
+    /// session counts as stalled until a later call reports progress.
+    /// </summary>
+    /// <param name="session">The session.</param>
+    /// <param name="octets">How many; may be zero.</param>
+    public void Sent(Session session, int octets)
+    {
+        if (session.Phase == SessionPhase.Finished)
+            return;
+        session.Outbox.Advance(octets, _buffers);
+        if (session.Phase == SessionPhase.Open)
+            TrackStall(session, octets > 0);
+        else if (session.Phase == SessionPhase.Leaving && session.Outbox.IsEmpty)
+            Finish(session);
+    }
+
+    /// <summary>Names a session that has something to write, or whose phase has changed.</summary>
+    public bool TryTakeTouched(out Session session)
+    {
+        if (!_touched.TryPop(out session!))
+            return false;
+        session.IsTouched = false;
+        return true;
+    }
+
+    private int ReceiveOpen(Session session, Span<byte> input)
+    {
+        int position = 0;
+        _isUnderPressure = false;
+        while (session.Phase == SessionPhase.Open && !_isUnderPressure)
+        {
+            FrameEvent found = session.Reader.Read(input[position..], _frameLimits, _partials, out int consumed, out Span<byte> payload);
+            position += consumed;
+            if (found == FrameEvent.NeedMore)
+                return position;
+            NoteLife(session);
+            Handle(session, found, payload);
+        }
+        // What follows the end of a session is not looked at.
+        return session.Phase == SessionPhase.Open ? position : input.Length;
+    }
+
+    private void Handle(Session session, FrameEvent found, Span<byte> payload)
+    {
+        switch (found)
+        {
+            case FrameEvent.Text:
+                Relay(session.Seat!, MessageText.Trim(payload));
+                return;
+            case FrameEvent.Fragment:
+                return;
+            case FrameEvent.Ping or FrameEvent.Pong:
+                HandleControl(session, found, payload);
+                return;
+            case FrameEvent.Close:
+                End(session, EndReason.ClientClosed, payload.IsEmpty ? CloseCode.Normal : BinaryPrimitives.ReadUInt16BigEndian(payload));
+                return;
+            default:
+                session.IsGarbled = true;
+                End(session, Fault(found));
+                return;
+        }
+    }
+
+    /// <summary>The whole purpose: one message, to everyone in the channel but its sender.</summary>
+    private void Relay(Seat sender, ReadOnlySpan<byte> text)
+    {
+        Channel channel = sender.Channel;
+        EndReason limit = channel.Count(sender, text.Length, limits);
+        if (limit != EndReason.None)
+        {
+            EndChannel(channel, limit);
+            return;
+        }
+
+        byte[]? encodedFor = null;
+        ReadOnlySpan<byte> envelope = default;
+        Seat? next;
+        for (Seat? receiver = channel.FirstSeat; receiver is not null; receiver = next)
+        {
+            next = receiver.Next;
+            if (receiver == sender)
+                continue;
+            byte[] description = sender.Session.Sender.ReadBy(receiver.Session.Languages);
+            if (!ReferenceEquals(description, encodedFor))
+            {
+                envelope = _envelope.Encode(text, description);
+                encodedFor = description;
+            }
+            Send(receiver.Session, envelope);
+        }
+    }
+
+    /// <summary>Queues an envelope; a session whose queue is full is ended, so that its peers need not wait for it.</summary>
+    private void Send(Session session, ReadOnlySpan<byte> envelope)
+    {
+        if (session.Outbox.Messages >= limits.OutboundMessages || session.Outbox.Octets >= limits.OutboundOctets)
+        {
+            End(session, EndReason.SlowConsumer);
+            return;
+        }
+        session.Outbox.AppendFrame(envelope, _buffers);
+        Touch(session);
+        _isUnderPressure |= session.Outbox.Messages >= PressureMessages || session.Outbox.Octets >= PressureOctets;
+    }
+
+    private void HandleControl(Session session, FrameEvent found, ReadOnlySpan<byte> payload)
+    {
+        // A client frame's header is 6 octets when the payload is short.
+        if (!session.Control.TrySpend(6 + payload.Length, Now, limits))
+        {
+            End(session, EndReason.ControlRate);
+            return;
+        }
+        if (found == FrameEvent.Pong)
+            return;
+        if (session.Outbox.Octets >= limits.OutboundOctets)
+        {
+            End(session, EndReason.SlowConsumer);
+            return;
+        }
+        session.Outbox.AppendControl(Opcode.Pong, payload, _buffers);
+        Touch(session);
+        _isUnderPressure |= session.Outbox.Octets >= PressureOctets;
+    }
+
+    /// <summary>After the server's close frame only the client's is of interest: it says that nothing more will come.</summary>
+    private void AwaitClose(Session session, Span<byte> input)
+    {
+        while (true)
+        {
+            FrameEvent found = session.Reader.Read(input, _frameLimits, _partials, out int consumed, out _);
+            input = input[consumed..];
+            if (found == FrameEvent.NeedMore)
+                return;
+            session.IsGarbled = found > FrameEvent.Close;
+            if (found == FrameEvent.Close)
+                Leave(session);
+            if (found >= FrameEvent.Close)
+                return;
+        }
+    }
+
+    private void Touch(Session session)
+    {
+        if (session.IsTouched)
+            return;
+        session.IsTouched = true;
+        _touched.Push(session);
+    }
+
+    private ChannelId DrawId()
+    {
+        Span<byte> octets = stackalloc byte[ChannelId.Octets];
+        while (true)
+        {
+            random(octets);
+            ChannelId id = new(octets);
+            if (id.ShardOf(shards) == index && !_channels.ContainsKey(id))
+                return id;
+        }
+    }
+
+    private static EndReason Fault(FrameEvent found) => found switch
+    {
+        FrameEvent.InvalidUtf8 => EndReason.InvalidUtf8,
+        FrameEvent.TooBig => EndReason.MessageTooBig,
+        FrameEvent.TooManyFragments => EndReason.TooManyFragments,
+        FrameEvent.BinaryRefused => EndReason.BinaryMessage,
+        _ => EndReason.ProtocolError,
+    };
+}

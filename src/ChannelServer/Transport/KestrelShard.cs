@@ -1,0 +1,207 @@
+using System.Collections.Concurrent;
+using System.IO.Pipelines;
+using ChannelServer.Relay;
+
+namespace ChannelServer.Transport;
+
+/// <summary>
+/// A shard and its mailbox. There is no thread of its own: whoever posts a letter takes the turn if nobody has it, and handles
+/// letters until there are none. So the shard's state is touched by one thread at a time, and a message usually goes from one
+/// socket to the other on the thread that read it.
+/// </summary>
+internal sealed class KestrelShard : IDisposable
+{
+    /// <summary>Channels ended in one go when the server stops.</summary>
+    private const int EndedPerTurn = 64;
+
+    private readonly Shard _core;
+    private readonly IRelayObserver _observer;
+    private readonly TimeProvider _time;
+    private readonly long _started;
+    private readonly ITimer _timer;
+
+    // Any thread. Bounded by the sessions: each has at most one read and one write under way.
+    private readonly ConcurrentQueue<Letter> _letters = new();
+    private int _hasTurn;
+    private int _stopping;
+
+    // Whoever has the turn.
+    private readonly byte[] _input = new byte[16 * 1024];
+    private TimeSpan _armedFor = TimeSpan.MaxValue;
+    private int _timerFired;
+
+    public KestrelShard(int index, int shards, Limits limits, IRelayObserver observer, TimeProvider time, RandomSource random)
+    {
+        _core = new Shard(index, shards, limits, observer, random);
+        _observer = observer;
+        _time = time;
+        _started = time.GetTimestamp();
+        _timer = time.CreateTimer(OnTimer, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Posts a fact, and takes the turn if nobody has it.</summary>
+    public void Post(KestrelSession session, KestrelFact fact)
+    {
+        _letters.Enqueue(new Letter(session, fact));
+        TakeTurn();
+    }
+
+    /// <summary>Ends all sessions, now and from now on, since the server stops.</summary>
+    public void Stop()
+    {
+        Interlocked.Exchange(ref _stopping, 1);
+        TakeTurn();
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void OnTimer(object? _)
+    {
+        Interlocked.Exchange(ref _timerFired, 1);
+        TakeTurn();
+    }
+
+    private void TakeTurn()
+    {
+        // Whoever has the turn looks once more after giving it back, so nothing posted meanwhile is left lying.
+        while (HasWork() && Interlocked.Exchange(ref _hasTurn, 1) == 0)
+        {
+            try
+            {
+                HandleAll();
+            }
+            finally
+            {
+                Volatile.Write(ref _hasTurn, 0);
+                Interlocked.MemoryBarrier();
+            }
+        }
+    }
+
+    private bool HasWork() =>
+        !_letters.IsEmpty || Volatile.Read(ref _timerFired) == 1 || (Volatile.Read(ref _stopping) == 1 && _core.ChannelCount > 0);
+
+    private void HandleAll()
+    {
+        if (Interlocked.Exchange(ref _timerFired, 0) == 1)
+            _armedFor = TimeSpan.MaxValue;
+        do
+        {
+            _core.Advance(_time.GetElapsedTime(_started));
+            ServeTouched();
+        }
+        while (_core.NextDeadline <= _core.Now);
+
+        while (_letters.TryDequeue(out Letter letter))
+            Handle(letter);
+        while (Volatile.Read(ref _stopping) == 1 && _core.ChannelCount > 0)
+        {
+            _core.EndOldest(EndReason.ServerShutdown, EndedPerTurn);
+            ServeTouched();
+        }
+        Arm();
+    }
+
+    private void Handle(Letter letter)
+    {
+        (KestrelSession session, KestrelFact fact) = letter;
+        try
+        {
+            if (fact == KestrelFact.Arrived)
+                Seat(session);
+            else if (fact == KestrelFact.Readable)
+                Read(session);
+            else
+                Resume(session);
+            ServeTouched();
+            session.SettleRelease();
+        }
+#pragma warning disable CA1031 // A bug met by one connection must not end the turn, which would end all.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            _observer.Failed(bug);
+            _core.Broken(session);
+            ServeTouched();
+            session.SettleRelease();
+        }
+    }
+
+    private void Seat(KestrelSession session)
+    {
+        (byte[] channelId, Visitor visitor, byte[] head) = session.Arrival!;
+        session.Arrival = null;
+        if (Volatile.Read(ref _stopping) == 1)
+            _core.Refuse(session, visitor, head, EndReason.ServerShutdown);
+        else if (channelId.Length == 0)
+            _core.Open(session, visitor, head);
+        else
+            _core.Join(session, channelId, visitor, head);
+        ServeTouched();
+        session.StartReading();
+    }
+
+    private void Read(KestrelSession session)
+    {
+        ReadResult result;
+        try
+        {
+            result = session.TakeRead();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            _core.Broken(session);
+            return;
+        }
+        foreach (ReadOnlyMemory<byte> segment in result.Buffer)
+            Receive(session, segment.Span);
+        session.ConsumeRead(result.Buffer.End);
+        if (result.IsCompleted)
+            _core.InputEnded(session);
+        else if (session.Phase != SessionPhase.Finished)
+            session.StartReading();
+    }
+
+    /// <summary>Unmasking happens in place, and a pipe's memory is not ours to change: hence the copy.</summary>
+    private void Receive(KestrelSession session, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            int taken = Math.Min(bytes.Length, _input.Length);
+            bytes[..taken].CopyTo(_input);
+            bytes = bytes[taken..];
+            Span<byte> input = _input.AsSpan(0, taken);
+            while (!input.IsEmpty)
+            {
+                input = input[_core.Receive(session, input)..];
+                ServeTouched();
+            }
+        }
+    }
+
+    private void Resume(KestrelSession session)
+    {
+        session.FinishWrite(_core);
+        session.Serve(_core);
+    }
+
+    private void ServeTouched()
+    {
+        while (_core.TryTakeTouched(out Session session))
+            ((KestrelSession)session).Serve(_core);
+    }
+
+    /// <summary>Deadlines mostly move away, so the timer is set only when it would come too late.</summary>
+    private void Arm()
+    {
+        TimeSpan next = _core.NextDeadline;
+        if (next >= _armedFor)
+            return;
+        _armedFor = next;
+        TimeSpan wait = next - _core.Now;
+        // Rounded up: a timer that is early finds nothing due.
+        _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, wait.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
+    }
+
+    private readonly record struct Letter(KestrelSession Session, KestrelFact Fact);
+}

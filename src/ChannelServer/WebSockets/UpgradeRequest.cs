@@ -1,0 +1,95 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace ChannelServer.WebSockets;
+
+/// <summary>What to answer to a request for a WebSocket.</summary>
+public enum UpgradeVerdict
+{
+    /// <summary>101: the handshake is right.</summary>
+    Accept,
+
+    /// <summary>405: RFC 6455 asks for GET.</summary>
+    MethodNotAllowed,
+
+    /// <summary>426: no upgrade to WebSocket is asked for, or to another version than 13.</summary>
+    UpgradeRequired,
+
+    /// <summary>400: an upgrade is asked for, but wrongly.</summary>
+    BadRequest,
+}
+
+/// <summary>The opening handshake of RFC 6455 (4.2), from the server's side.</summary>
+public static class UpgradeRequest
+{
+    /// <summary>Octets of <see cref="WriteResponse"/>.</summary>
+    public const int ResponseSize = 129;
+
+    private const int KeySize = 24;
+    private const int AcceptSize = 28;
+
+    /// <summary>Judges a request whose path is a WebSocket's.</summary>
+    public static UpgradeVerdict Judge(in RequestHead head)
+    {
+        if (!head.Method.SequenceEqual("GET"u8))
+            return UpgradeVerdict.MethodNotAllowed;
+        // RFC 9110, 7.8: Upgrade in an HTTP/1.0 request is to be ignored.
+        if (head.MinorVersion == 0 || !head.HasToken("upgrade"u8, "websocket"u8))
+            return UpgradeVerdict.UpgradeRequired;
+        if (!head.HasToken("connection"u8, "upgrade"u8) || head.HasBody)
+            return UpgradeVerdict.BadRequest;
+        if (!head.TryGetSingle("sec-websocket-version"u8, out ReadOnlySpan<byte> version) || !version.SequenceEqual("13"u8))
+            return UpgradeVerdict.UpgradeRequired;
+        return head.TryGetSingle("sec-websocket-key"u8, out ReadOnlySpan<byte> key) && IsKey(key)
+            ? UpgradeVerdict.Accept
+            : UpgradeVerdict.BadRequest;
+    }
+
+    /// <summary>Writes the 101 response to an accepted request.</summary>
+    /// <param name="head">A head that <see cref="Judge"/> accepted.</param>
+    /// <param name="destination">Room for <see cref="ResponseSize"/>.</param>
+    /// <returns>Octets written.</returns>
+    public static int WriteResponse(in RequestHead head, Span<byte> destination)
+    {
+        ReadOnlySpan<byte> beforeAccept =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "u8;
+        beforeAccept.CopyTo(destination);
+        head.TryGetSingle("sec-websocket-key"u8, out ReadOnlySpan<byte> key);
+        WriteAccept(key, destination[beforeAccept.Length..]);
+        "\r\n\r\n"u8.CopyTo(destination[(beforeAccept.Length + AcceptSize)..]);
+        return beforeAccept.Length + AcceptSize + 4;
+    }
+
+    /// <summary>The Sec-WebSocket-Accept that answers an accepted request, for a server that writes its own response.</summary>
+    public static string Accept(in RequestHead head)
+    {
+        Span<byte> accept = stackalloc byte[AcceptSize];
+        head.TryGetSingle("sec-websocket-key"u8, out ReadOnlySpan<byte> key);
+        WriteAccept(key, accept);
+        return Encoding.ASCII.GetString(accept);
+    }
+
+    /// <summary>The answer to a Sec-WebSocket-Key: proof that the server read it.</summary>
+    internal static void WriteAccept(ReadOnlySpan<byte> key, Span<byte> destination)
+    {
+        ReadOnlySpan<byte> guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"u8;
+        Span<byte> text = stackalloc byte[KeySize + guid.Length];
+        key.CopyTo(text);
+        guid.CopyTo(text[KeySize..]);
+        Span<byte> hash = stackalloc byte[SHA1.HashSizeInBytes];
+#pragma warning disable CA5350 // RFC 6455 demands SHA-1; nothing secret depends on it.
+        SHA1.HashData(text, hash);
+#pragma warning restore CA5350
+        Base64.EncodeToUtf8(hash, destination, out _, out _);
+    }
+
+    /// <summary>16 octets in base64: 22 significant characters and two of padding.</summary>
+    private static bool IsKey(ReadOnlySpan<byte> key)
+    {
+        if (key.Length != KeySize || !Base64.IsValid(key, out int octets) || octets != 16)
+            return false;
+        // Base64.IsValid skips white space, which would shorten the key.
+        return !key.ContainsAny(" \t\r\n"u8);
+    }
+}
