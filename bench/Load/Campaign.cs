@@ -12,6 +12,7 @@ internal sealed class Campaign(IReadOnlyList<ServerSpec> servers, Func<string, b
     private const int FirstPort = 18200;
     private const int Heartbeat = 5;
     private const double MaxSteal = 0.05;
+    private const double MaxOthers = 0.1;
     private const int Attempts = 3;
 
     public List<Measurement> Measurements { get; } = [];
@@ -74,7 +75,7 @@ internal sealed class Campaign(IReadOnlyList<ServerSpec> servers, Func<string, b
         for (int attempt = 1; attempt <= Attempts; attempt++)
         {
             Measurement[] taken = measure();
-            bool discarded = taken.Any(static measurement => measurement.Steal > MaxSteal);
+            bool discarded = taken.Any(static measurement => measurement.Steal > MaxSteal || measurement.Others > MaxOthers);
             foreach (Measurement measurement in taken)
             {
                 Measurements.Add(measurement with { Discarded = discarded });
@@ -88,5 +89,5 @@ internal sealed class Campaign(IReadOnlyList<ServerSpec> servers, Func<string, b
     private static string Line(Measurement m) => string.Create(CultureInfo.InvariantCulture,
         $"  {m.Workload,-15} {m.Server,-19} {(m.Operations > 0 && m.Seconds > 0 ? $"{m.CpuMicroseconds,9:F2} us {m.Throughput,9:F0}/s" : ""),24}"
         + $" {(m.Pss is { } pss ? $"{pss:F0} B" : $"server {m.ServerLoad:P0} generator {m.GeneratorLoad:P0}")}"
-        + $"{(m.P50 is { } p50 ? $" p50 {p50:F0} p99 {m.P99:F0} p99.9 {m.P999:F0} us" : "")} steal {m.Steal:P1}{(m.Discarded ? " discarded" : "")}");
+        + $"{(m.P50 is { } p50 ? $" p50 {p50:F0} p99 {m.P99:F0} p99.9 {m.P999:F0} us" : "")} steal {m.Steal:P1} others {m.Others:P0}{(m.Discarded ? " discarded" : "")}");
 }

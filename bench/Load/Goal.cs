@@ -28,24 +28,24 @@ internal sealed record Goal(
     ];
 
     /// <summary>The figure to judge and its spread over the rounds; NaN if it was not measured.</summary>
-    public (double Median, double Low, double High) Reached(Statistics statistics)
+    public (double Median, double Low, double High, int Rounds) Reached(Statistics statistics)
     {
-        if (Against is null)
-        {
-            (double low, double high) = statistics.Range(Workload, Server, Figure);
-            return (statistics.Median(Workload, Server, Figure), low, high);
-        }
-        double[] ratios = statistics.Ratios(Workload, Server, Against, Figure);
-        return ratios.Length == 0 ? (double.NaN, double.NaN, double.NaN) : (Statistics.Median(ratios), ratios.Min(), ratios.Max());
+        double[] figures = Against is null
+            ? statistics.All(Workload, Server, Figure)
+            : statistics.Ratios(Workload, Server, Against, Figure);
+        return figures.Length == 0
+            ? (double.NaN, double.NaN, double.NaN, 0)
+            : (Statistics.Median(figures), figures.Min(), figures.Max(), figures.Length);
     }
 
     public string Row(Statistics statistics)
     {
-        (double median, double low, double high) = Reached(statistics);
+        (double median, double low, double high, int rounds) = Reached(statistics);
+        if (rounds == 0)
+            return $"| {Title} | {Limit.ToString(CultureInfo.InvariantCulture)} {Unit} | | | not measured |";
         string digits = Against is null ? "F0" : "F2";
-        string verdict = double.IsNaN(median) ? "not measured" : median <= Limit ? "reached" : "**missed**";
-        CultureInfo invariant = CultureInfo.InvariantCulture;
-        return string.Create(invariant,
-            $"| {Title} | {Limit} {Unit} | {median.ToString(digits, invariant)} | {low.ToString(digits, invariant)} – {high.ToString(digits, invariant)} | {verdict} |");
+        string Text(double value) => value.ToString(digits, CultureInfo.InvariantCulture);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"| {Title} | {Limit} {Unit} | {Text(median)} | {Text(low)} – {Text(high)} ({rounds}) | {(median <= Limit ? "reached" : "**missed**")} |");
     }
 }

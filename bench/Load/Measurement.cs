@@ -31,7 +31,10 @@ internal sealed record Measurement
     /// <summary>Share of the time that the hypervisor took from the machine.</summary>
     public double Steal { get; init; }
 
-    /// <summary>Too much steal: no median counts it.</summary>
+    /// <summary>Share of the machine's time that went to processes that have no part in this.</summary>
+    public double Others { get; init; }
+
+    /// <summary>The machine was not ours enough: no median counts it.</summary>
     public bool Discarded { get; init; }
 
     /// <summary>Operations in a second.</summary>

@@ -27,7 +27,7 @@ internal sealed class Report(string directory, IReadOnlyList<ServerSpec> servers
 
         _page.Append(Begin).Append("\n\n");
         Line($"Measured {surroundings.Date} on {surroundings.Machine}, {surroundings.Kernel}, {surroundings.Runtime}; commit `{surroundings.Commit}`; `{surroundings.Command}`.");
-        Line($"Medians of {surroundings.Rounds} rounds; {measurements.Count(static m => m.Discarded)} of {measurements.Count} measurements discarded for steal. Every figure is in [raw.json](benchmarks/raw.json).\n");
+        Line($"Medians of {surroundings.Rounds} rounds; {measurements.Count(static m => m.Discarded)} of {measurements.Count} measurements discarded because the hypervisor took more than 5 % of the time or other processes more than 10 %. Every figure is in [raw.json](benchmarks/raw.json).\n");
         Goals();
         foreach (Workload workload in Workload.All)
             Messages(workload);
@@ -58,7 +58,7 @@ internal sealed class Report(string directory, IReadOnlyList<ServerSpec> servers
     private void Goals()
     {
         Line($"## What must be reached\n");
-        Line($"| measure | at most | median | rounds | |");
+        Line($"| measure | at most | median | lowest – highest (rounds) | |");
         Line($"|---|---|---|---|---|");
         foreach (Goal goal in Goal.All)
             Line($"{goal.Row(_statistics)}");
@@ -73,12 +73,12 @@ internal sealed class Report(string directory, IReadOnlyList<ServerSpec> servers
         string what = workload.Kind == WorkloadKind.Sessions ? "session" : "message";
         Line($"## {char.ToUpperInvariant(workload.Title[0])}{workload.Title[1..]}\n");
         Line($"![{workload.Title}](benchmarks/{workload.Name}.svg)\n");
-        Line($"| server | CPU µs/{what} | rounds | × floor | {what}s/s | server's core | generator's core |{(timed ? " p50 µs | p99 | p99.9 |" : "")}");
+        Line($"| server | CPU µs/{what} | lowest – highest (rounds) | × floor | {what}s/s | server's core | generator's core |{(timed ? " p50 µs | p99 | p99.9 |" : "")}");
         Line($"|---|---|---|---|---|---|---|{(timed ? "---|---|---|" : "")}");
         foreach (ServerSpec server in Sorted(workload.Name, static m => m.CpuMicroseconds))
         {
-            (double low, double high) = _statistics.Range(workload.Name, server.Name, static m => m.CpuMicroseconds);
-            Line($"| {server.Title} | {Figure(Cpu(server))} | {Figure(low)} – {Figure(high)} | {TimesFloor(server)} | {Figure(Median(server, static m => m.Throughput))} | {Median(server, static m => m.ServerLoad):P0} | {Median(server, static m => m.GeneratorLoad):P0} |{Latencies(server)}");
+            double[] all = _statistics.All(workload.Name, server.Name, static m => m.CpuMicroseconds);
+            Line($"| {server.Title} | {Figure(Cpu(server))} | {Figure(all.Min())} – {Figure(all.Max())} ({all.Length}) | {TimesFloor(server)} | {Figure(Median(server, static m => m.Throughput))} | {Median(server, static m => m.ServerLoad):P0} | {Median(server, static m => m.GeneratorLoad):P0} |{Latencies(server)}");
         }
         Line($"");
 

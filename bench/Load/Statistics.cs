@@ -16,12 +16,8 @@ internal sealed class Statistics(IEnumerable<Measurement> measurements)
     public double Median(string workload, string server, Func<Measurement, double?> figure) =>
         Median(Figures(workload, server, figure));
 
-    /// <summary>The lowest and the highest of all rounds.</summary>
-    public (double Low, double High) Range(string workload, string server, Func<Measurement, double?> figure)
-    {
-        double[] figures = [.. Figures(workload, server, figure)];
-        return figures.Length == 0 ? (double.NaN, double.NaN) : (figures.Min(), figures.Max());
-    }
+    /// <summary>The figures of all rounds.</summary>
+    public double[] All(string workload, string server, Func<Measurement, double?> figure) => [.. Figures(workload, server, figure)];
 
     /// <summary>The ratios of one server to another, each within one round.</summary>
     public double[] Ratios(string workload, string server, string against, Func<Measurement, double?> figure)

@@ -9,6 +9,7 @@ internal sealed class Trial(ServerProcess server, Pace pace, int round)
     private CpuReading? _cpu;
     private HostClock _host;
     private long _started, _generator;
+    private TimeSpan _own;
 
     /// <summary>A few seconds of everything, so that no measurement pays for compiling or for first touches of memory.</summary>
     public void WarmUp(TimeSpan each)
@@ -163,6 +164,7 @@ internal sealed class Trial(ServerProcess server, Pace pace, int round)
     private void Begin()
     {
         _host = HostClock.Read();
+        _own = Environment.CpuUsage.TotalTime;
         _generator = OwnThread();
         _cpu = server.ReadCpu();
         _started = Stopwatch.GetTimestamp();
@@ -172,6 +174,8 @@ internal sealed class Trial(ServerProcess server, Pace pace, int round)
     {
         TimeSpan elapsed = Stopwatch.GetElapsedTime(_started);
         long cpu = server.ReadCpu().Since(_cpu!), generator = OwnThread() - _generator;
+        HostClock host = HostClock.Read();
+        TimeSpan own = Environment.CpuUsage.TotalTime - _own + TimeSpan.FromMicroseconds(cpu / 1000.0);
         if (operations == 0)
             throw new LoadFailureException("nothing happened");
         return new Measurement
@@ -184,7 +188,8 @@ internal sealed class Trial(ServerProcess server, Pace pace, int round)
             CpuMicroseconds = cpu / 1000.0 / operations,
             ServerLoad = cpu / elapsed.TotalNanoseconds,
             GeneratorLoad = generator / elapsed.TotalNanoseconds,
-            Steal = HostClock.Read().StealSince(_host),
+            Steal = host.StealSince(_host),
+            Others = host.OthersSince(_host, own),
         };
     }
 
