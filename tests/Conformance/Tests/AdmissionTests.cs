@@ -124,6 +124,34 @@ public sealed class AdmissionTests(Servers servers)
         await using ChannelClient again = await EventuallyAsync(server);
     }
 
+    [Fact]
+    public async Task Neither_upgrades_nor_silent_connections_use_up_the_descriptors()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "prlimit is Linux'.");
+        ServerUnderTest server = await ServerProcess.StartWithDescriptorsAsync(512);
+        await using ServerProcess process = server.Process!;
+        List<RawConnection> flood = [];
+        Dictionary<int, int> statuses = [];
+        // None of them closes, whatever it was told.
+        for (int i = 0; i < 1500; i++)
+        {
+            RawConnection connection = await RawConnection.ConnectAsync(server.Address);
+            flood.Add(connection);
+            await connection.SendAsync(new UpgradeRequest().ToBytes());
+            int status = (await connection.ReadResponseAsync()).Status;
+            statuses[status] = statuses.GetValueOrDefault(status) + 1;
+        }
+        Assert.Equal([101, 503], statuses.Keys.Order());
+        Assert.InRange(statuses[101], 200, 512 * 8 / 10);
+        Assert.Equal(200, (await GetAsync(server, "/__lbheartbeat__")).Status);
+        for (int i = 0; i < 500; i++)
+            flood.Add(await RawConnection.ConnectAsync(server.Address));
+        Assert.Equal(200, (await GetAsync(server, "/__heartbeat__")).Status);
+        foreach (RawConnection connection in flood)
+            await connection.DisposeAsync();
+        await using ChannelClient again = await EventuallyAsync(server);
+    }
+
     [Theory]
     [InlineData("https://good.example", 101)]
     [InlineData("https://evil.example", 403)]
