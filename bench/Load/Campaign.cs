@@ -61,7 +61,7 @@ internal sealed class Campaign(IReadOnlyList<ServerSpec> servers, Func<string, b
             {
                 using ServerProcess server = ServerProcess.Start(spec, FirstPort, Heartbeat, ServerCore);
                 Trial trial = new(server, pace, round);
-                Thread.Sleep(pace.Settle);
+                Thread.Sleep(pace.Calm);
                 Measurement started = trial.Started();
                 trial.WarmUp(pace.Warming);
                 (Measurement memory, Measurement pings) = trial.RunIdle();
