@@ -11,8 +11,6 @@ internal sealed class Campaign(IReadOnlyList<ServerSpec> servers, Func<string, b
     private const int ServerCore = 0;
     private const int FirstPort = 18200;
     private const int Heartbeat = 5;
-    private const double MaxSteal = 0.05;
-    private const double MaxOthers = 0.1;
     private const int Attempts = 3;
 
     public List<Measurement> Measurements { get; } = [];
@@ -75,7 +73,7 @@ internal sealed class Campaign(IReadOnlyList<ServerSpec> servers, Func<string, b
         for (int attempt = 1; attempt <= Attempts; attempt++)
         {
             Measurement[] taken = measure();
-            bool discarded = taken.Any(static measurement => measurement.Steal > MaxSteal || measurement.Others > MaxOthers);
+            bool discarded = taken.Any(static measurement => measurement.Disturbed);
             foreach (Measurement measurement in taken)
             {
                 Measurements.Add(measurement with { Discarded = discarded });
