@@ -59,7 +59,8 @@ internal sealed class Trace
         for (long i = _count - 1; i >= 0 && i >= _count - Kept && told.Count < lines; i--)
         {
             Entry entry = _entries[i % Kept];
-            if (connections.Count == 0 || connections.Contains(entry.Connection))
+            bool isAsked = connections.Count == 0 || connections.Contains(entry.Connection);
+            if (isAsked && entry.Kind != TraceKind.Advanced)
                 told.Add(entry.Tell());
         }
         told.Reverse();

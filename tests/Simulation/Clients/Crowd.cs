@@ -85,7 +85,8 @@ internal sealed partial class Crowd(World world, Prng chance)
     public void ScheduleRead(Connection connection)
     {
         Client client = connection.Client;
-        if (client.IsReadDue || client.IsOver || client.IsGone || !client.Reads || !connection.Down.HasNews)
+        bool hasNews = connection.Down.Readable > 0 || (connection.Down.HasEndArrived && !client.HasSeenEnd);
+        if (client.IsReadDue || client.IsOver || client.IsGone || !client.Reads || !hasNews)
             return;
         client.IsReadDue = true;
         bool isSlow = client.Temperament == Temperament.SlowReader && !world.IsCalm;
