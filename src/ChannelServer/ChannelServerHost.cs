@@ -2,8 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using ChannelServer.Geo;
 using ChannelServer.Http;
-using ChannelServer.Relay;
+using ChannelServer.Telemetry;
 using ChannelServer.Transport;
+using ChannelServer.Transport.Linux;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -13,91 +14,99 @@ namespace ChannelServer;
 internal sealed class ChannelServerHost : IAsyncDisposable
 {
     private readonly WebApplication _app;
-    private readonly KestrelEngine _engine;
+    private readonly ChannelEngine _engine;
     private readonly Settings _settings;
+    private bool _isDraining;
 
-    private ChannelServerHost(WebApplication app, KestrelEngine engine, Settings settings)
+    private ChannelServerHost(WebApplication app, ChannelEngine engine, Settings settings)
     {
         _app = app;
         _engine = engine;
         _settings = settings;
     }
 
-    /// <summary>The addresses that the server listens on, once it has started.</summary>
-    public IEnumerable<string> Urls => _app.Urls;
+    /// <summary>The driver that carries the channels.</summary>
+    public string EngineName => _engine is EpollEngine ? "epoll" : "kestrel";
 
-    /// <summary>Builds a server that does not listen yet.</summary>
+    /// <summary>The addresses that the server listens on, once it has started.</summary>
+    public IEnumerable<string> Addresses => _engine is EpollEngine epoll
+        ? epoll.EndPoints.Select(static endPoint => $"http://{endPoint}")
+        : _app.Urls;
+
+    /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
     /// <param name="settings">What the operator wants.</param>
     /// <param name="proxies">Whose word about a client is believed.</param>
     /// <param name="geo">Where addresses are; null for no location.</param>
-    /// <param name="observer">Hears of begins and ends.</param>
-    /// <param name="loggers">Where log lines go.</param>
+    /// <param name="version">What the version endpoint tells.</param>
+    /// <param name="telemetry">Hears of begins and ends.</param>
+    /// <param name="log">Where log lines go.</param>
+    /// <param name="loggers">Loggers that write there, by the levels that the settings ask for.</param>
     /// <param name="time">The clock.</param>
+    /// <exception cref="SocketException">The Linux engine cannot listen.</exception>
     public static ChannelServerHost Build(
-        Settings settings, TrustedProxies proxies, GeoDatabase? geo, IRelayObserver observer, ILoggerProvider loggers, TimeProvider time)
+        Settings settings, TrustedProxies proxies, GeoDatabase? geo, BuildVersion version, RelayTelemetry telemetry, LineLoggerProvider log,
+        ILoggerFactory loggers, TimeProvider time)
     {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Logging.AddProvider(loggers);
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.AddRoutingCore();
-
+        int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
-            proxies, geo, settings.DefaultLang, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger("client"), time);
-        KestrelEngine engine = new(Environment.ProcessorCount, settings.ToLimits(), clients, observer, time);
+            proxies, geo, settings.DefaultLang, settings.LocalizeFor == LocalizeFor.Receiver,
+            loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+        bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
-        builder.WebHost.UseKestrelCore().UseSockets(static sockets =>
-        {
-            // A message goes from one socket to the other on the thread that read it; nothing here blocks.
-            sockets.UnsafePreferInlineScheduling = true;
-            // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
-            sockets.MaxWriteBufferSize = 2;
-            sockets.MaxReadBufferSize = 64 * 1024;
-        }).ConfigureKestrel(kestrel =>
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        log.Attach(builder.Logging, settings);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(static kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.RequestHeadersTimeout = KestrelEngine.HeadTimeout;
+            kestrel.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
             kestrel.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
             kestrel.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
             // Nothing here takes a body.
             kestrel.Limits.MaxRequestBodySize = 0;
-            foreach (IPAddress address in settings.ListenAddresses())
-                kestrel.Listen(address, settings.Port, listen => UseEngine(listen, engine));
         });
+        ChannelEngine engine = usesEpoll
+            ? UseEpoll(builder, settings, shards, clients, telemetry, loggers, time)
+            : UseKestrel(builder, settings, shards, clients, telemetry, time);
 
         WebApplication app = builder.Build();
-        app.Map("/v1/ws/{channel?}", context => LateUpgrade.HandleAsync(context, engine));
-        return new ChannelServerHost(app, engine, settings);
+        ChannelServerHost host = new(app, engine, settings);
+        Endpoints.Map(app, version, [], () => Volatile.Read(ref host._isDraining));
+        app.Run(context => LateUpgrade.HandleAsync(context, engine));
+        return host;
     }
 
-    /// <summary>Starts to listen.</summary>
-    /// <returns>Null when it does; else, in one line, why it cannot.</returns>
-    public async Task<string?> StartAsync()
+    /// <summary>Starts to serve.</summary>
+    /// <exception cref="IOException">Kestrel cannot listen.</exception>
+    /// <exception cref="SocketException">Kestrel cannot listen.</exception>
+    public async Task StartAsync()
     {
-        try
+        await _app.StartAsync();
+        (_engine as EpollEngine)?.Start();
+    }
+
+    /// <summary>Says in one line why the server cannot listen.</summary>
+    /// <param name="settings">What was asked for.</param>
+    /// <param name="fault">What <see cref="Build"/> or <see cref="StartAsync"/> threw.</param>
+    public static string DescribeFailure(Settings settings, Exception fault)
+    {
+        SocketError error = SocketErrorOf(fault);
+        string why = error switch
         {
-            await _app.StartAsync();
-            return null;
-        }
-        catch (Exception fault) when (fault is IOException or SocketException)
-        {
-            SocketError error = (fault as SocketException ?? fault.InnerException as SocketException ?? fault.InnerException?.InnerException as SocketException)
-                ?.SocketErrorCode ?? SocketError.SocketError;
-            string why = error switch
-            {
-                SocketError.AccessDenied => "no permission; ports below 1024 need a privilege",
-                SocketError.AddressNotAvailable => "this machine does not have the address",
-                _ when fault.InnerException is AddressInUseException || error == SocketError.AddressAlreadyInUse => "the port is in use",
-                _ => fault.Message,
-            };
-            return $"cannot listen on {_settings.Hostname} port {_settings.Port}: {why}";
-        }
+            SocketError.AccessDenied => "no permission; ports below 1024 need a privilege",
+            SocketError.AddressNotAvailable => "this machine does not have the address",
+            SocketError.AddressAlreadyInUse => "the port is in use",
+            _ => fault.Message,
+        };
+        return $"cannot listen on {settings.Hostname} port {settings.Port}: {why}";
     }
 
     /// <summary>Ends every session with a close frame, what was accepted before it first, and stops to listen.</summary>
     public async Task StopAsync()
     {
-        _engine.Stop();
+        Volatile.Write(ref _isDraining, true);
         using CancellationTokenSource patience = new(_settings.ShutdownTimeout);
+        await _engine.StopAsync(_settings.ShutdownTimeout);
         await _app.StopAsync(patience.Token);
     }
 
@@ -107,11 +116,57 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         await _engine.DisposeAsync();
     }
 
-    private static void UseEngine(ListenOptions listen, KestrelEngine engine)
+    private static EpollEngine UseEpoll(
+        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, RelayTelemetry telemetry, ILoggerFactory loggers,
+        TimeProvider time)
     {
-        listen.Protocols = HttpProtocols.Http1;
-        listen.Use(next => connection => engine.HandleAsync(connection, next));
+        HandoverListenerFactory handover = new(loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
+        EpollEngine engine = new(
+            shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, telemetry,
+            loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
+        builder.Services.AddSingleton<IConnectionListenerFactory>(handover);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(
+            new HandoverEndPoint(string.Join(' ', engine.EndPoints)),
+            static listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                listen.Use(static next => connection => HandoverListenerFactory.ReplayAsync(connection, next));
+            }));
+        return engine;
     }
+
+    private static KestrelEngine UseKestrel(
+        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, RelayTelemetry telemetry, TimeProvider time)
+    {
+        KestrelEngine engine = new(shards, settings.ToLimits(), clients, telemetry, time);
+        builder.WebHost.UseSockets(static sockets =>
+        {
+            // A message goes from one socket to the other on the thread that read it; nothing here blocks.
+            sockets.UnsafePreferInlineScheduling = true;
+            // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
+            sockets.MaxWriteBufferSize = 2;
+            sockets.MaxReadBufferSize = ShardTurn.InputSize;
+        }).ConfigureKestrel(kestrel =>
+        {
+            foreach (IPAddress address in settings.ListenAddresses())
+            {
+                kestrel.Listen(address, settings.Port, listen =>
+                {
+                    listen.Protocols = HttpProtocols.Http1;
+                    listen.Use(next => connection => engine.HandleAsync(connection, next));
+                });
+            }
+        });
+        return engine;
+    }
+
+    private static SocketError SocketErrorOf(Exception? fault) => fault switch
+    {
+        null => SocketError.SocketError,
+        SocketException socket => socket.SocketErrorCode,
+        AddressInUseException => SocketError.AddressAlreadyInUse,
+        _ => SocketErrorOf(fault.InnerException),
+    };
 
     /// <summary>Signals are the program's affair: a library that owned them could not be embedded.</summary>
     private sealed class NoLifetime : IHostLifetime

@@ -1,41 +1,75 @@
 using System.Collections;
-using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using ChannelServer;
 using ChannelServer.Geo;
 using ChannelServer.Http;
-using ChannelServer.Relay;
+using ChannelServer.Telemetry;
 
+// Settings.
 Dictionary<string, string> environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
     .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "");
 SettingsLoad load = Settings.Load(args, environment, Directory.GetCurrentDirectory());
 if (load.Settings is not { } settings)
     return load.Report(Console.Out, Console.Error);
 if (!TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out string? error))
-{
-    Console.Error.WriteLine(error);
-    return 2;
-}
+    return await FailAsync($"trusted_proxy_list: {error}", status: 2);
 GeoDatabase? geo = null;
-await using ChannelServerHost host = ChannelServerHost.Build(
-    settings, proxies, geo, new Silent(), Microsoft.Extensions.Logging.Abstractions.NullLoggerProvider.Instance, TimeProvider.System);
-if (await host.StartAsync() is { } failure)
+bool hasDatabase = settings.MmdbNamed ? settings.MmdbLoc.Length > 0 : File.Exists(settings.MmdbLoc);
+if (hasDatabase && !GeoDatabase.TryOpen(settings.MmdbLoc, out geo, out error) && settings.MmdbNamed)
+    return await FailAsync($"mmdb_loc: {error}", status: 1);
+
+// What watches.
+TimeProvider time = TimeProvider.System;
+BuildVersion version = BuildVersion.Read(AppContext.BaseDirectory);
+using LineLoggerProvider log = new(settings, version.Version, Console.OpenStandardOutput(), time);
+using ILoggerFactory loggers = LoggerFactory.Create(logging => log.Attach(logging, settings));
+ILogger<Program> logger = loggers.CreateLogger<Program>();
+using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
+await using StatsdExporter? statsd = settings.StatsdHost is { } target
+    ? new StatsdExporter(telemetry.Meter, target, settings.MetricName, time, loggers.CreateLogger<StatsdExporter>())
+    : null;
+
+// The server.
+ChannelServerHost host;
+try
 {
-    Console.Error.WriteLine(failure);
-    return 1;
+    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, log, loggers, time);
+    await host.StartAsync();
 }
-Console.WriteLine(string.Join(' ', host.Urls));
-TaskCompletionSource stop = new();
-using PosixSignalRegistration term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => { context.Cancel = true; stop.TrySetResult(); });
-await stop.Task;
-await host.StopAsync();
+catch (Exception fault) when (fault is IOException or SocketException)
+{
+    return await FailAsync(ChannelServerHost.DescribeFailure(settings, fault), status: 1);
+}
+await using (host)
+{
+    statsd?.Start();
+    foreach (string setting in settings.WithoutEffect)
+        logger.SettingWithoutEffect(setting);
+    if (geo is not null)
+        logger.LocationOn(settings.MmdbLoc, geo.BuiltAt.UtcDateTime);
+    else if (settings.MmdbLoc.Length > 0)
+        logger.LocationOff(settings.MmdbLoc, error ?? "there is no such file");
+    logger.ServerStarted(version.Version, version.Commit, host.EngineName, string.Join(' ', host.Addresses));
+
+    TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, RequestStop);
+    using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, RequestStop);
+    await stop.Task;
+    logger.ServerStopping();
+    await host.StopAsync();
+    logger.ServerStopped();
+
+    void RequestStop(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        stop.TrySetResult();
+    }
+}
 return 0;
 
-internal sealed class Silent : IRelayObserver
+static async Task<int> FailAsync(string error, int status)
 {
-    public void SessionBegan(bool opened) { }
-    public void SessionRefused(EndReason reason, IPAddress? address) { }
-    public void SessionEnded(in SessionEnd session) { }
-    public void ChannelEnded(EndReason reason) { }
-    public void Failed(Exception exception) => Console.Error.WriteLine(exception);
+    await Console.Error.WriteLineAsync($"channelserver: {error}");
+    return status;
 }

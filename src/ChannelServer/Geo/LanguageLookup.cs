@@ -16,8 +16,10 @@ internal sealed class LanguageLookup(IReadOnlyList<string> databaseLanguages, st
     /// <summary>The name in the best language, or null: what the reader excluded is not shown, as a default neither.</summary>
     public string? Choose(Dictionary<string, string> names, LanguagePriorityList languages)
     {
-        foreach (string range in languages.Tags)
+        // By index throughout: the enumerator of a list behind an interface is an allocation, and this runs for every name.
+        for (int index = 0; index < languages.Tags.Count; index++)
         {
+            string range = languages.Tags[index];
             string? name = range == Any ? ChooseAny(names, languages) : Find(names, range, languages);
             if (name is not null)
                 return name;
@@ -60,15 +62,14 @@ internal sealed class LanguageLookup(IReadOnlyList<string> databaseLanguages, st
         return Variety(names, range, languages);
     }
 
-    /// <summary>RFC 4647, 3.4: without its last subtag, nor a single letter before it, which only introduces what it lost.</summary>
+    /// <summary>
+    /// Without its last subtag. RFC 4647 (3.4) would also drop a single letter before it, which introduced what is lost; no
+    /// database has a tag that ends so, and the outcome is the same.
+    /// </summary>
     private static ReadOnlySpan<char> Shortened(ReadOnlySpan<char> range)
     {
         int hyphen = range.LastIndexOf('-');
-        if (hyphen < 0)
-            return default;
-        if (hyphen >= 2 && range[hyphen - 2] == '-')
-            hyphen -= 2;
-        return range[..hyphen];
+        return hyphen < 0 ? default : range[..hyphen];
     }
 
     private static string? Exact(Dictionary<string, string> names, ReadOnlySpan<char> tag, LanguagePriorityList languages)
@@ -102,15 +103,17 @@ internal sealed class LanguageLookup(IReadOnlyList<string> databaseLanguages, st
     private static bool IsExcluded(string language, LanguagePriorityList languages)
     {
         int closest = 0;
-        foreach (string range in languages.Excluded)
+        for (int index = 0; index < languages.Excluded.Count; index++)
         {
+            string range = languages.Excluded[index];
             if (Begins(range, language))
                 closest = Math.Max(closest, range.Length);
         }
         if (closest == 0)
             return false;
-        foreach (string range in languages.Tags)
+        for (int index = 0; index < languages.Tags.Count; index++)
         {
+            string range = languages.Tags[index];
             if (range.Length > closest && Begins(range, language))
                 return false;
         }
@@ -119,9 +122,9 @@ internal sealed class LanguageLookup(IReadOnlyList<string> databaseLanguages, st
 
     private static bool IsNamed(string language, IReadOnlyList<string> ranges)
     {
-        foreach (string range in ranges)
+        for (int index = 0; index < ranges.Count; index++)
         {
-            if (Begins(range, language))
+            if (Begins(ranges[index], language))
                 return true;
         }
         return false;
@@ -134,9 +137,9 @@ internal sealed class LanguageLookup(IReadOnlyList<string> databaseLanguages, st
 
     private static bool Contains(IReadOnlyList<string> ranges, string range)
     {
-        foreach (string one in ranges)
+        for (int index = 0; index < ranges.Count; index++)
         {
-            if (one == range)
+            if (ranges[index] == range)
                 return true;
         }
         return false;

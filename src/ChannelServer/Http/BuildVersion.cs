@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 
-namespace ChannelServer;
+namespace ChannelServer.Http;
 
 /// <summary>
 /// Which build this is, in Dockerflow's form: <c>version.json</c> beside the program, stamped by the build and replaceable by whoever

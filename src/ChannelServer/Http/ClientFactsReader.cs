@@ -39,7 +39,7 @@ internal sealed partial class ClientFactsReader
     /// <summary>Reads one request.</summary>
     /// <param name="head">The request.</param>
     /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
-    public ClientFacts Read(in RequestHead head, IPAddress? peer)
+    public Visitor Read(in RequestHead head, IPAddress? peer)
     {
         ClientAddress client = ClientAddress.Of(head, peer, _proxies);
         if (client.Fault != ForwardedFault.None)
@@ -56,7 +56,7 @@ internal sealed partial class ClientFactsReader
             ? new LocalizedSender(place, headerPlace, languages, client.Address, userAgent)
             : new SenderMetadata(SenderJson.Encode(
                 LocalizedSender.NamesFor(place, headerPlace, languages), client.Address, userAgent));
-        return new ClientFacts(client.Address, sender, languages);
+        return new Visitor(client.Address, sender, languages);
     }
 
     private GeoPlace? Locate(IPAddress? address)

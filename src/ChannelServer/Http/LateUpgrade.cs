@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using System.Text;
 using ChannelServer.Transport;
 using ChannelServer.WebSockets;
@@ -14,9 +15,9 @@ namespace ChannelServer.Http;
 internal static class LateUpgrade
 {
     /// <summary>Answers the request as the driver would have, and runs the session over the upgraded stream.</summary>
-    public static async Task HandleAsync(HttpContext context, KestrelEngine engine)
+    public static async Task HandleAsync(HttpContext context, ChannelEngine engine)
     {
-        (int status, StreamPipes? pipes, KestrelSession? session) = Judge(context, engine);
+        (int status, StreamPipes? pipes, PipeSession? session) = Judge(context, engine);
         if (session is null)
         {
             Answer(context.Response, status);
@@ -24,10 +25,10 @@ internal static class LateUpgrade
         }
         Stream stream = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
         pipes!.Attach(stream);
-        await KestrelEngine.RunAsync(session, pipes);
+        await session.RunAsync();
     }
 
-    private static (int Status, StreamPipes? Pipes, KestrelSession? Session) Judge(HttpContext context, KestrelEngine engine)
+    private static (int Status, StreamPipes? Pipes, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine)
     {
         // The one parser judges this request too, so that there is one set of rules.
         byte[] bytes = Encoding.Latin1.GetBytes(WriteHead(context));
@@ -42,10 +43,9 @@ internal static class LateUpgrade
         context.Response.Headers.Connection = "Upgrade";
         context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(head);
         StreamPipes pipes = new();
-        KestrelSession session = engine.Admit(
-            head, route.ChannelId, context.Connection.RemoteIpAddress, pipes,
-            context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null,
-            context.Abort, sendsResponse: false);
+        Socket? socket = context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
+        PipeConnection connection = new(pipes, socket, context.Abort);
+        PipeSession session = engine.Admit(head, route.ChannelId, context.Connection.RemoteIpAddress, connection, sendsResponse: false);
         return (101, pipes, session);
     }
 

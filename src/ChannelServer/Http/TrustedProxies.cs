@@ -102,18 +102,7 @@ internal sealed class TrustedProxies
             address = address.MapToIPv4();
             prefix -= 96;
         }
-        network = new IPNetwork(WithoutHostBits(address, prefix), prefix);
+        network = new IPNetwork(address, prefix);
         return true;
-    }
-
-    private static IPAddress WithoutHostBits(IPAddress address, int prefix)
-    {
-        byte[] octets = address.GetAddressBytes();
-        for (int index = 0; index < octets.Length; index++)
-        {
-            int kept = Math.Clamp(prefix - (8 * index), 0, 8);
-            octets[index] &= (byte)(0xFF << (8 - kept));
-        }
-        return new IPAddress(octets);
     }
 }

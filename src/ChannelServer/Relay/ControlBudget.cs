@@ -6,7 +6,8 @@ namespace ChannelServer.Relay;
 /// </summary>
 internal struct ControlBudget
 {
-    private int _spent;
+    // With its fraction: frames in quick succession would otherwise lose what came back in between.
+    private double _spent;
     private TimeSpan _at;
 
     /// <summary>Spends octets; false when the burst is used up.</summary>
@@ -14,8 +15,7 @@ internal struct ControlBudget
     {
         double refilled = (now - _at).TotalSeconds * limits.ControlOctetsPerSecond;
         _at = now;
-        _spent = refilled >= _spent ? 0 : _spent - (int)refilled;
-        _spent += octets;
+        _spent = Math.Max(0, _spent - refilled) + octets;
         return _spent <= limits.ControlBurst;
     }
 }

@@ -90,7 +90,8 @@ public static class EndReasons
 
     /// <summary>Whether the client does well to try again.</summary>
     public static bool Retry(this EndReason reason) => reason
-        is EndReason.ServerShutdown or EndReason.ServiceRestart or EndReason.InternalError or EndReason.TryAgainLater;
+        is EndReason.ServerShutdown or EndReason.ServiceRestart or EndReason.InternalError or EndReason.TryAgainLater
+        or EndReason.ClientTimeout;
 
     private static Projection Row(EndReason reason) => reason switch
     {

@@ -51,8 +51,12 @@ internal struct Outbox
     }
 
     /// <summary>Appends a close frame.</summary>
-    public void AppendClose(ushort code, ReadOnlySpan<byte> text, BufferPool pool) =>
-        _end += FrameWriter.WriteClose(Reserve(FrameWriter.MaxControl, pool), code, text);
+    public void AppendClose(ushort code, ReadOnlySpan<byte> text, BufferPool pool)
+    {
+        // Two steps: reserving moves the end.
+        Span<byte> frame = Reserve(FrameWriter.MaxControl, pool);
+        _end += FrameWriter.WriteClose(frame, code, text);
+    }
 
     /// <summary>The socket has accepted that many octets.</summary>
     public void Advance(int octets, BufferPool pool)

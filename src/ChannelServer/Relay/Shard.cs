@@ -32,6 +32,9 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     private readonly PartialMessagePool _partials = new(new BufferPool());
     private bool _isUnderPressure;
 
+    /// <summary>Which of the shards this is.</summary>
+    public int Index => index;
+
     /// <summary>The time that all deadlines are measured by: monotonic, since the driver started.</summary>
     public TimeSpan Now { get; private set; }
 

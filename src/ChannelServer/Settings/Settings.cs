@@ -18,6 +18,13 @@ public sealed record Settings
     /// <summary>The TCP port, 0 to 65535. 0 takes any free port.</summary>
     public int Port { get; init; } = 8000;
 
+    /// <summary>Which driver carries the channels.</summary>
+    public Engine Engine { get; init; } = Engine.Auto;
+
+    /// <summary>Shards, each with its own channels, and on Linux its own thread, 0 to 256. 0 takes one for each core that the process may use,
+    /// as its affinity and its cgroup's quota say.</summary>
+    public int Shards { get; init; }
+
     /// <summary>Seats of a channel, live and held together, 1 to 255.</summary>
     public int MaxChannelConnections { get; init; } = 3;
 
@@ -137,6 +144,19 @@ public sealed record Settings
             return [ipv6 ? IPAddress.IPv6Any : IPAddress.Any];
         return [address];
     }
+}
+
+/// <summary>The drivers that can carry the channels.</summary>
+public enum Engine
+{
+    /// <summary>The Linux engine where it runs, else Kestrel.</summary>
+    Auto,
+
+    /// <summary>The Linux engine: epoll, a thread per shard.</summary>
+    Epoll,
+
+    /// <summary>Kestrel's connections: every operating system.</summary>
+    Kestrel,
 }
 
 /// <summary>Whose <c>Accept-Language</c> chooses the language of place names.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ChannelServer.Telemetry;
 using Tomlyn;
 using Tomlyn.Parsing;
 

@@ -1,5 +1,7 @@
 using System.Collections.Frozen;
 using System.Text;
+using ChannelServer.Http;
+using ChannelServer.Telemetry;
 
 namespace ChannelServer;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace ChannelServer;
+namespace ChannelServer.Telemetry;
 
 /// <summary>
 /// Makes any text safe to show on one line of a terminal: what is not plainly visible (controls, line and paragraph separators,

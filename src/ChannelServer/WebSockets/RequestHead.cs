@@ -46,6 +46,10 @@ public ref struct RequestHead
     private static readonly SearchValues<byte> _visible = SearchValues.Create(
         [.. Enumerable.Range(0x21, 0x7E - 0x21 + 1).Select(octet => (byte)octet)]);
 
+    /// <summary>Every octet of a scheme (RFC 3986, 3.1); so <c>://</c> inside a query is not taken for the end of one.</summary>
+    private static readonly SearchValues<byte> _schemeOctets = SearchValues.Create(
+        "+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+
     private ReadOnlySpan<byte> _bytes;
     private FieldRanges _fields;
     private int _fieldCount;
@@ -174,11 +178,19 @@ public ref struct RequestHead
         if (target[0] != '/')
         {
             int scheme = target.IndexOf("://"u8);
-            if (scheme > 0)
+            if (scheme > 0 && !target[..scheme].ContainsAnyExcept(_schemeOctets))
             {
-                ReadOnlySpan<byte> afterScheme = target[(scheme + 3)..];
-                int path = afterScheme.IndexOf((byte)'/');
-                target = path < 0 ? "/"u8 : afterScheme[path..];
+                ReadOnlySpan<byte> authority = target[(scheme + 3)..];
+                int end = authority.IndexOfAny((byte)'/', (byte)'?');
+                ReadOnlySpan<byte> afterAuthority = end < 0 ? default : authority[end..];
+                if (afterAuthority.IsEmpty || afterAuthority[0] == '?')
+                {
+                    // RFC 9110, 4.2.3: an empty path is the same as "/".
+                    Path = "/"u8;
+                    Query = afterAuthority.IsEmpty ? default : afterAuthority[1..];
+                    return true;
+                }
+                target = afterAuthority;
             }
             else if (!Method.SequenceEqual("OPTIONS"u8) && !Method.SequenceEqual("CONNECT"u8))
             {

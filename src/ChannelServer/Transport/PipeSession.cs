@@ -7,36 +7,15 @@ using ChannelServer.Relay;
 
 namespace ChannelServer.Transport;
 
-/// <summary>What a <see cref="KestrelSession"/> tells its shard through the mailbox.</summary>
-internal enum KestrelFact : byte
-{
-    /// <summary>It wants a seat.</summary>
-    Arrived,
-
-    /// <summary>A read has completed.</summary>
-    Readable,
-
-    /// <summary>A write has completed.</summary>
-    Written,
-}
-
-/// <summary>What a session needs to sit down; dropped as soon as it has.</summary>
-/// <param name="ChannelId">What stands for the channel in the path; empty for a new one.</param>
-/// <param name="Visitor">Who it is.</param>
-/// <param name="Head">The upgrade response, unless somebody else has sent it.</param>
-internal sealed record Arrival(byte[] ChannelId, Visitor Visitor, byte[] Head);
-
 /// <summary>
 /// A session on pipes. Its reads and writes are started on the shard's turn, one of each at a time; their completions only post a
 /// letter. So nothing here is locked, and an idle session costs no state machine.
 /// </summary>
-/// <param name="pipes">The connection's bytes.</param>
-/// <param name="socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
-/// <param name="abort">Cuts the connection.</param>
+/// <param name="connection">Its connection.</param>
 /// <param name="shard">The mailbox of the shard that owns the session.</param>
 [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
     Justification = "One read and one write at a time, each taken exactly once, after its continuation has been called.")]
-internal sealed class KestrelSession(IDuplexPipe pipes, Socket? socket, Action abort, KestrelShard shard) : Session
+internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard) : DriverSession
 {
     /// <summary>
     /// Octets of one write. The pipe reports a write as a whole, so this is how finely the shard sees progress on a slow link.
@@ -56,56 +35,113 @@ internal sealed class KestrelSession(IDuplexPipe pipes, Socket? socket, Action a
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
     public Arrival? Arrival { get; set; }
 
-    /// <summary>Completes when the pipes are done with.</summary>
-    public Task Released => _released.Task;
-
-    /// <summary>Asks for the seat. The rest of the session's life happens on the shard's turns.</summary>
-    public void Enter() => shard.Post(this, KestrelFact.Arrived);
+    /// <summary>Runs until the session is finished and its pipes are done with.</summary>
+    public async Task RunAsync()
+    {
+        shard.Post(this, PipeFact.Arrived);
+        await _released.Task;
+        await connection.Pipes.Output.CompleteAsync();
+        await connection.Pipes.Input.CompleteAsync();
+    }
 
     /// <summary>Starts a read, unless one is under way.</summary>
-    public void StartReading()
+    private void StartReading()
     {
         if (_isReading || _isReleased)
             return;
         _isReading = true;
-        _read = pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
-        _read.UnsafeOnCompleted(_onRead ??= () => shard.Post(this, KestrelFact.Readable));
+        _read = connection.Pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
+        _read.UnsafeOnCompleted(_onRead ??= () => shard.Post(this, PipeFact.Readable));
+    }
+
+    /// <summary>Does what a fact asks for. Called on the shard's turn.</summary>
+    /// <param name="fact">What has happened.</param>
+    /// <param name="turn">The shard that has the turn.</param>
+    public void Handle(PipeFact fact, ShardTurn turn)
+    {
+        if (fact == PipeFact.Arrived)
+            Sit(turn);
+        else if (fact == PipeFact.Readable)
+            Read(turn);
+        else
+            Resume(turn.Core);
+        turn.ServeTouched();
+        SettleRelease();
+    }
+
+    /// <summary>The session met a bug of ours: it goes, as if its client had.</summary>
+    public void GiveUp(ShardTurn turn)
+    {
+        turn.Core.Broken(this);
+        turn.ServeTouched();
+        SettleRelease();
+    }
+
+    private void Sit(ShardTurn turn)
+    {
+        Arrival arrival = Arrival!;
+        Arrival = null;
+        turn.Seat(this, arrival);
+        turn.ServeTouched();
+        StartReading();
+    }
+
+    private void Read(ShardTurn turn)
+    {
+        ReadResult result;
+        try
+        {
+            result = TakeRead();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            turn.Core.Broken(this);
+            return;
+        }
+        foreach (ReadOnlyMemory<byte> segment in result.Buffer)
+            turn.Receive(this, segment.Span);
+        connection.Pipes.Input.AdvanceTo(result.Buffer.End);
+        if (result.IsCompleted)
+            turn.Core.InputEnded(this);
+        else if (Phase != SessionPhase.Finished)
+            StartReading();
+    }
+
+    private void Resume(Shard core)
+    {
+        FinishWrite(core);
+        Serve(core);
     }
 
     /// <summary>Takes what the completed read has brought.</summary>
     /// <exception cref="IOException">The connection is broken.</exception>
     /// <exception cref="OperationCanceledException">The connection was cut on this side.</exception>
-    public ReadResult TakeRead()
+    private ReadResult TakeRead()
     {
         _isReading = false;
         return _read.GetResult();
     }
 
-    /// <summary>Says that all bytes of a read have been used.</summary>
-    public void ConsumeRead(SequencePosition end) => pipes.Input.AdvanceTo(end);
-
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
-    public void SettleRelease()
+    private void SettleRelease()
     {
         if (_isReleased && !_isReading && _writing == 0)
             _released.TrySetResult();
     }
 
-    /// <summary>
-    /// Writes what is unsent, as far as the socket takes it at once, and does what the phase asks for. Called on the shard's turn.
-    /// </summary>
-    public void Serve(Shard core)
+    /// <inheritdoc/>
+    public override void Serve(Shard core)
     {
         while (_writing == 0 && !_isReleased && Phase != SessionPhase.Finished && !Unsent.IsEmpty)
         {
             ReadOnlySpan<byte> next = Unsent[..Math.Min(Unsent.Length, WriteSize)];
-            pipes.Output.Write(next);
+            connection.Pipes.Output.Write(next);
             _writing = next.Length;
-            _write = pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+            _write = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
             if (!_write.IsCompleted)
             {
                 core.Sent(this, 0);
-                _write.UnsafeOnCompleted(_onWritten ??= () => shard.Post(this, KestrelFact.Written));
+                _write.UnsafeOnCompleted(_onWritten ??= () => shard.Post(this, PipeFact.Written));
                 return;
             }
             FinishWrite(core);
@@ -117,7 +153,7 @@ internal sealed class KestrelSession(IDuplexPipe pipes, Socket? socket, Action a
     }
 
     /// <summary>Accounts for a write that has completed.</summary>
-    public void FinishWrite(Shard core)
+    private void FinishWrite(Shard core)
     {
         int written = _writing;
         _writing = 0;
@@ -136,12 +172,12 @@ internal sealed class KestrelSession(IDuplexPipe pipes, Socket? socket, Action a
 
     private void HalfClose()
     {
-        if (_isHalfClosed || socket is null)
+        if (_isHalfClosed || connection.Socket is null)
             return;
         _isHalfClosed = true;
         try
         {
-            socket.Shutdown(SocketShutdown.Send);
+            connection.Socket.Shutdown(SocketShutdown.Send);
         }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
         {
@@ -157,11 +193,11 @@ internal sealed class KestrelSession(IDuplexPipe pipes, Socket? socket, Action a
         _isReleased = true;
         if (_writing > 0)
         {
-            abort();
-            pipes.Output.CancelPendingFlush();
+            connection.Abort();
+            connection.Pipes.Output.CancelPendingFlush();
         }
         if (_isReading)
-            pipes.Input.CancelPendingRead();
+            connection.Pipes.Input.CancelPendingRead();
         SettleRelease();
     }
 }

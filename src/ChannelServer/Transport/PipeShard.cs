@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.IO.Pipelines;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Transport;
@@ -9,12 +8,13 @@ namespace ChannelServer.Transport;
 /// letters until there are none. So the shard's state is touched by one thread at a time, and a message usually goes from one
 /// socket to the other on the thread that read it.
 /// </summary>
-internal sealed class KestrelShard : IDisposable
+internal sealed class PipeShard : IShardMailbox, IDisposable
 {
     /// <summary>Channels ended in one go when the server stops.</summary>
     private const int EndedPerTurn = 64;
 
     private readonly Shard _core;
+    private readonly ShardTurn _turn;
     private readonly IRelayObserver _observer;
     private readonly TimeProvider _time;
     private readonly long _started;
@@ -26,13 +26,13 @@ internal sealed class KestrelShard : IDisposable
     private int _stopping;
 
     // Whoever has the turn.
-    private readonly byte[] _input = new byte[16 * 1024];
     private TimeSpan _armedFor = TimeSpan.MaxValue;
     private int _timerFired;
 
-    public KestrelShard(int index, int shards, Limits limits, IRelayObserver observer, TimeProvider time, RandomSource random)
+    public PipeShard(int index, int shards, Limits limits, IRelayObserver observer, TimeProvider time, RandomSource random)
     {
         _core = new Shard(index, shards, limits, observer, random);
+        _turn = new ShardTurn(_core);
         _observer = observer;
         _time = time;
         _started = time.GetTimestamp();
@@ -40,7 +40,7 @@ internal sealed class KestrelShard : IDisposable
     }
 
     /// <summary>Posts a fact, and takes the turn if nobody has it.</summary>
-    public void Post(KestrelSession session, KestrelFact fact)
+    public void Post(PipeSession session, PipeFact fact)
     {
         _letters.Enqueue(new Letter(session, fact));
         TakeTurn();
@@ -50,6 +50,7 @@ internal sealed class KestrelShard : IDisposable
     public void Stop()
     {
         Interlocked.Exchange(ref _stopping, 1);
+        _turn.IsStopping = true;
         TakeTurn();
     }
 
@@ -88,7 +89,7 @@ internal sealed class KestrelShard : IDisposable
         do
         {
             _core.Advance(_time.GetElapsedTime(_started));
-            ServeTouched();
+            _turn.ServeTouched();
         }
         while (_core.NextDeadline <= _core.Now);
 
@@ -97,98 +98,25 @@ internal sealed class KestrelShard : IDisposable
         while (Volatile.Read(ref _stopping) == 1 && _core.ChannelCount > 0)
         {
             _core.EndOldest(EndReason.ServerShutdown, EndedPerTurn);
-            ServeTouched();
+            _turn.ServeTouched();
         }
         Arm();
     }
 
     private void Handle(Letter letter)
     {
-        (KestrelSession session, KestrelFact fact) = letter;
+        (PipeSession session, PipeFact fact) = letter;
         try
         {
-            if (fact == KestrelFact.Arrived)
-                Seat(session);
-            else if (fact == KestrelFact.Readable)
-                Read(session);
-            else
-                Resume(session);
-            ServeTouched();
-            session.SettleRelease();
+            session.Handle(fact, _turn);
         }
 #pragma warning disable CA1031 // A bug met by one connection must not end the turn, which would end all.
         catch (Exception bug)
 #pragma warning restore CA1031
         {
             _observer.Failed(bug);
-            _core.Broken(session);
-            ServeTouched();
-            session.SettleRelease();
+            session.GiveUp(_turn);
         }
-    }
-
-    private void Seat(KestrelSession session)
-    {
-        (byte[] channelId, Visitor visitor, byte[] head) = session.Arrival!;
-        session.Arrival = null;
-        if (Volatile.Read(ref _stopping) == 1)
-            _core.Refuse(session, visitor, head, EndReason.ServerShutdown);
-        else if (channelId.Length == 0)
-            _core.Open(session, visitor, head);
-        else
-            _core.Join(session, channelId, visitor, head);
-        ServeTouched();
-        session.StartReading();
-    }
-
-    private void Read(KestrelSession session)
-    {
-        ReadResult result;
-        try
-        {
-            result = session.TakeRead();
-        }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
-        {
-            _core.Broken(session);
-            return;
-        }
-        foreach (ReadOnlyMemory<byte> segment in result.Buffer)
-            Receive(session, segment.Span);
-        session.ConsumeRead(result.Buffer.End);
-        if (result.IsCompleted)
-            _core.InputEnded(session);
-        else if (session.Phase != SessionPhase.Finished)
-            session.StartReading();
-    }
-
-    /// <summary>Unmasking happens in place, and a pipe's memory is not ours to change: hence the copy.</summary>
-    private void Receive(KestrelSession session, ReadOnlySpan<byte> bytes)
-    {
-        while (!bytes.IsEmpty)
-        {
-            int taken = Math.Min(bytes.Length, _input.Length);
-            bytes[..taken].CopyTo(_input);
-            bytes = bytes[taken..];
-            Span<byte> input = _input.AsSpan(0, taken);
-            while (!input.IsEmpty)
-            {
-                input = input[_core.Receive(session, input)..];
-                ServeTouched();
-            }
-        }
-    }
-
-    private void Resume(KestrelSession session)
-    {
-        session.FinishWrite(_core);
-        session.Serve(_core);
-    }
-
-    private void ServeTouched()
-    {
-        while (_core.TryTakeTouched(out Session session))
-            ((KestrelSession)session).Serve(_core);
     }
 
     /// <summary>Deadlines mostly move away, so the timer is set only when it would come too late.</summary>
@@ -203,5 +131,5 @@ internal sealed class KestrelShard : IDisposable
         _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, wait.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }
 
-    private readonly record struct Letter(KestrelSession Session, KestrelFact Fact);
+    private readonly record struct Letter(PipeSession Session, PipeFact Fact);
 }

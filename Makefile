@@ -1,0 +1,17 @@
+.PHONY: help run test fmt publish
+.DEFAULT_GOAL := help
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the server on port 8000, with logs to read
+	dotnet run --project src/ChannelServer -c Release -- --port=8000 --human_logs=true
+
+test: ## Build, and run every test; install what is missing, where that is allowed
+	@tests/run.sh
+
+fmt: ## Put every source file into form
+	dotnet format
+
+publish: ## Build what is deployed, into artifacts/
+	dotnet publish src/ChannelServer -c Release -o artifacts

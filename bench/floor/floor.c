@@ -1,0 +1,456 @@
+/*
+ * The floor: a relay that does what the kernel demands for the protocol and hardly more. It is what the channel server is measured
+ * against, not a server to run: no limits but three seats, no timeouts, no fragments, no UTF-8 validation, one thread.
+ *
+ *   floor PORT [HEARTBEAT_SECONDS] [batch]
+ *
+ * Without `batch` each envelope leaves in a send of its own; with it, all envelopes due to one socket after one turn of the
+ * loop leave together. System calls of a message: epoll_wait (shared by all that is ready), recv, send. Of a session besides:
+ * accept4, epoll_ctl, one recv and one send for the upgrade (the greeting rides along), one recv, send and close for the end.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "encodings.h"
+
+enum { SEATS = 3, ID = 22, MAX_FD = 1 << 20, BUFFER = 256 * 1024, EVENTS = 512, BUCKETS = 1 << 16,
+       OUTPUT = 16 * 1024, SPARES = 64 };
+
+struct channel {
+    struct channel *next; /* in its bucket */
+    char id[ID];
+    uint8_t seats;
+    int fd[SEATS];
+};
+
+/* Indexed by descriptor; untouched pages of the table cost nothing. */
+struct connection {
+    struct channel *channel; /* NULL until upgraded */
+    char *sender;            /* the JSON object, its length in the first two octets */
+    uint8_t *input;          /* the beginning of a frame whose rest has not come */
+    uint8_t *output;         /* what the kernel did not take, or this turn's batch */
+    uint32_t inputLength, outputLength, outputRoom;
+    uint32_t pingDue; /* milliseconds of the loop's clock */
+    struct in_addr address;
+    int older, newer; /* first-in-first-out list of pings due; 0 ends it */
+    bool blocked, dirty;
+};
+
+static struct connection connections[MAX_FD];
+static struct channel *buckets[BUCKETS];
+static uint8_t received[BUFFER], frame[2 * BUFFER], *spare[SPARES];
+static int spareCount;
+static int dirty[MAX_FD], dirtyCount;
+static int oldest, newest, epoll, heartbeat;
+static bool batching;
+static uint32_t now;
+
+static uint32_t bucketOf(const char *id)
+{
+    uint64_t key;
+    memcpy(&key, id, 8);
+    return (uint32_t)(key * 0x9E3779B97F4A7C15u >> 48) % BUCKETS;
+}
+
+static void drop(int fd);
+
+/* Sends at once; keeps what the kernel does not take. A batch is only extended here and leaves at the end of the turn. */
+static void put(int fd, const uint8_t *bytes, size_t length, bool deferred)
+{
+    struct connection *c = &connections[fd];
+    if (!c->blocked && !deferred && c->outputLength == 0) {
+        ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+        if (sent == (ssize_t)length)
+            return;
+        if (sent < 0 && errno != EAGAIN)
+            return; /* the end shows as an event */
+        if (sent > 0)
+            bytes += sent, length -= (size_t)sent;
+        c->blocked = true;
+        epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &(struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.fd = fd});
+    }
+    if (!c->output) {
+        c->output = spareCount ? spare[--spareCount] : malloc(OUTPUT);
+        c->outputRoom = OUTPUT;
+    }
+    if (c->outputLength + length > c->outputRoom) {
+        c->outputRoom = (uint32_t)(c->outputLength + length) * 2;
+        c->output = realloc(c->output, c->outputRoom);
+    }
+    memcpy(c->output + c->outputLength, bytes, length);
+    c->outputLength += (uint32_t)length;
+    if (!c->blocked && !c->dirty) {
+        c->dirty = true;
+        dirty[dirtyCount++] = fd;
+    }
+}
+
+static void flush(int fd)
+{
+    struct connection *c = &connections[fd];
+    c->dirty = false;
+    if (c->outputLength == 0)
+        return;
+    ssize_t sent = send(fd, c->output, c->outputLength, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN)
+        sent = c->outputLength;
+    if (sent < 0)
+        sent = 0;
+    c->outputLength -= (uint32_t)sent;
+    bool blocked = c->outputLength > 0;
+    if (blocked)
+        memmove(c->output, c->output + sent, c->outputLength);
+    if (blocked != c->blocked) {
+        c->blocked = blocked;
+        epoll_ctl(epoll, EPOLL_CTL_MOD, fd,
+            &(struct epoll_event){.events = EPOLLIN | (blocked ? EPOLLOUT : 0), .data.fd = fd});
+    }
+    if (!blocked) { /* an idle connection holds no buffer */
+        if (c->outputRoom == OUTPUT && spareCount < SPARES)
+            spare[spareCount++] = c->output;
+        else
+            free(c->output);
+        c->output = NULL;
+    }
+}
+
+static void relay(int fd, uint8_t *text, size_t length)
+{
+    struct connection *c = &connections[fd];
+    while (length > 0 && isSpace(text[length - 1]))
+        length--;
+    while (length > 0 && isSpace(*text))
+        text++, length--;
+
+    /* Room for the longest header is left in front, so that the payload is copied once. */
+    static const char before[] = "{\"message\":\"", between[] = "\",\"sender\":";
+    uint8_t *start = frame + 10, *end = start;
+    uint16_t senderLength;
+    memcpy(&senderLength, c->sender, 2);
+    end = mempcpy(end, before, sizeof before - 1);
+    if (!wantsEscape(text, length))
+        end = mempcpy(end, text, length);
+    else
+        end += escape(end, text, length);
+    end = mempcpy(end, between, sizeof between - 1);
+    end = mempcpy(end, c->sender + 2, senderLength);
+    *end++ = '}';
+    uint8_t head[10];
+    size_t headLength = header(head, 1, (size_t)(end - start));
+    start -= headLength;
+    memcpy(start, head, headLength);
+    for (int i = 0; i < c->channel->seats; i++)
+        if (c->channel->fd[i] != fd)
+            put(c->channel->fd[i], start, (size_t)(end - start), batching);
+}
+
+/* Handles whole frames; gives the octets used, or -1 if the connection is gone. */
+static ssize_t frames(int fd, uint8_t *bytes, size_t length)
+{
+    size_t used = 0;
+    while (length - used >= 6) {
+        uint8_t *f = bytes + used;
+        size_t have = length - used, size = f[1] & 127, head = 6;
+        if (f[0] >> 4 != 8 || !(f[1] & 0x80) || size == 127)
+            return drop(fd), -1;
+        if (size == 126)
+            size = (size_t)f[2] << 8 | f[3], head = 8;
+        if (have < head + size)
+            break;
+        uint8_t *text = f + head;
+        unmask(text, size, text - 4);
+        used += head + size;
+        switch (f[0] & 15) {
+        case 1:
+            relay(fd, text, size);
+            break;
+        case 8: { /* echoed with its code */
+            uint8_t close[4] = {0x88, (uint8_t)(size >= 2 ? 2 : 0), size >= 2 ? text[0] : 0, size >= 2 ? text[1] : 0};
+            if (connections[fd].outputLength)
+                flush(fd);
+            put(fd, close, 2u + close[1], false);
+            return drop(fd), -1;
+        }
+        case 9: {
+            uint8_t pong[2 + 125] = {0x8A, (uint8_t)size};
+            memcpy(pong + 2, text, size <= 125 ? size : 0);
+            put(fd, pong, 2 + size, false);
+            break;
+        }
+        case 10:
+            break;
+        default:
+            return drop(fd), -1;
+        }
+    }
+    return (ssize_t)used;
+}
+
+struct fields {
+    const char *key, *agent;
+    size_t keyLength, agentLength;
+};
+
+/* One pass over the header lines; the head ends with CRLF and a NUL. */
+static struct fields fieldsOf(const char *head)
+{
+    static const char key[] = "Sec-WebSocket-Key:", agent[] = "User-Agent:";
+    struct fields fields = {0};
+    for (const char *line = strchr(head, '\n'), *end; line && line[1]; line = end) {
+        line++;
+        if (!(end = strchr(line, '\n')))
+            break;
+        bool isKey = !strncasecmp(line, key, sizeof key - 1);
+        if (!isKey && strncasecmp(line, agent, sizeof agent - 1))
+            continue;
+        const char *value = line + (isKey ? sizeof key : sizeof agent) - 1;
+        while (*value == ' ')
+            value++;
+        *(isKey ? &fields.key : &fields.agent) = value;
+        *(isKey ? &fields.keyLength : &fields.agentLength) = (size_t)(end - 1 - value);
+    }
+    return fields;
+}
+
+static void listPing(int fd)
+{
+    struct connection *c = &connections[fd];
+    c->pingDue = now + (uint32_t)heartbeat * 1000;
+    c->older = newest, c->newer = 0;
+    if (newest)
+        connections[newest].newer = fd;
+    else
+        oldest = fd;
+    newest = fd;
+}
+
+static void unlistPing(int fd)
+{
+    struct connection *c = &connections[fd];
+    if (oldest != fd && !c->older)
+        return;
+    *(c->older ? &connections[c->older].newer : &oldest) = c->newer;
+    *(c->newer ? &connections[c->newer].older : &newest) = c->older;
+    c->older = c->newer = 0;
+}
+
+static void newId(char *out)
+{
+    static uint8_t pool[4096];
+    static size_t left;
+    if (left < 16) {
+        if (getrandom(pool, sizeof pool, 0) != sizeof pool)
+            abort();
+        left = sizeof pool;
+    }
+    left -= 16;
+    base64(pool + left, 16, out, "-_", false);
+}
+
+static struct channel *find(const char *id)
+{
+    struct channel *channel = buckets[bucketOf(id)];
+    while (channel && memcmp(channel->id, id, ID))
+        channel = channel->next;
+    return channel;
+}
+
+static struct channel *openChannel(void)
+{
+    struct channel *channel = calloc(1, sizeof *channel);
+    newId(channel->id);
+    struct channel **bucket = &buckets[bucketOf(channel->id)];
+    channel->next = *bucket;
+    return *bucket = channel;
+}
+
+/* The upgrade; gives the octets used, 0 if the head is not whole, -1 if the connection is gone. */
+static ssize_t upgrade(int fd, uint8_t *bytes, size_t length)
+{
+    static const char path[] = "GET /v1/ws/", guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char *head = (char *)bytes, *end = memmem(bytes, length, "\r\n\r\n", 4);
+    if (!end)
+        return length < 8192 ? 0 : (drop(fd), -1);
+    end[2] = 0;
+    struct connection *c = &connections[fd];
+    struct fields fields = fieldsOf(head);
+    if (memcmp(head, path, sizeof path - 1) || fields.keyLength != 24)
+        return drop(fd), -1;
+    const char *id = head + sizeof path - 1;
+    size_t idLength = strcspn(id, " ?");
+    struct channel *channel = idLength == 0 ? openChannel() : idLength == ID ? find(id) : NULL;
+
+    uint8_t digest[20];
+    char accept[64];
+    memcpy(accept, fields.key, 24);
+    memcpy(accept + 24, guid, 36);
+    sha1((uint8_t *)accept, 60, digest);
+    accept[base64(digest, 20, accept, "+/", true)] = 0;
+    char *out = (char *)frame;
+    out += sprintf(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Accept: %s\r\n\r\n", accept);
+    if (!channel || channel->seats == SEATS) {
+        uint16_t code = channel ? 4409 : 4404;
+        *out++ = (char)0x88, *out++ = 2, *out++ = (char)(code >> 8), *out++ = (char)code;
+        put(fd, frame, (size_t)(out - (char *)frame), false);
+        return drop(fd), -1;
+    }
+    *out++ = (char)0x81, *out++ = 14 + ID + 10 + 7 + ID + 2;
+    out += sprintf(out, "{\"channelid\":\"%.22s\",\"link\":\"/v1/ws/%.22s\"}", channel->id, channel->id);
+    char sender[1024];
+    char address[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &c->address, address, sizeof address);
+    uint16_t n = (uint16_t)(fields.agent && fields.agentLength <= 512
+        ? sprintf(sender, "{\"remote\":\"%s\",\"ua\":\"%.*s\"}", address, (int)fields.agentLength, fields.agent)
+        : sprintf(sender, "{\"remote\":\"%s\"}", address));
+    c->sender = malloc(2u + n);
+    memcpy(c->sender, &n, 2);
+    memcpy(c->sender + 2, sender, n);
+    c->channel = channel;
+    channel->fd[channel->seats++] = fd;
+    if (heartbeat)
+        listPing(fd);
+    put(fd, frame, (size_t)(out - (char *)frame), false);
+    return end + 4 - head;
+}
+
+static void drop(int fd)
+{
+    struct connection *c = &connections[fd];
+    struct channel *channel = c->channel;
+    if (channel) {
+        unlistPing(fd);
+        for (int i = 0; i < channel->seats; i++)
+            if (channel->fd[i] == fd)
+                channel->fd[i] = channel->fd[--channel->seats];
+        if (channel->seats == 0) {
+            struct channel **at = &buckets[bucketOf(channel->id)];
+            while (*at != channel)
+                at = &(*at)->next;
+            *at = channel->next;
+            free(channel);
+        }
+    }
+    free(c->sender);
+    free(c->input);
+    free(c->output);
+    memset(c, 0, sizeof *c);
+    close(fd);
+}
+
+static void readable(int fd)
+{
+    struct connection *c = &connections[fd];
+    size_t kept = c->inputLength;
+    ssize_t got = recv(fd, received + kept, BUFFER - kept - 1, 0);
+    if (got <= 0) {
+        if (got == 0 || errno != EAGAIN)
+            drop(fd);
+        return;
+    }
+    memcpy(received, c->input, kept);
+    size_t length = kept + (size_t)got, used = 0;
+    if (!c->channel) {
+        ssize_t head = upgrade(fd, received, length);
+        if (head < 0)
+            return;
+        used = (size_t)head;
+    }
+    if (c->channel) {
+        ssize_t more = frames(fd, received + used, length - used);
+        if (more < 0)
+            return;
+        used += (size_t)more;
+    }
+    size_t rest = length - used;
+    if (rest) {
+        c->input = realloc(c->input, rest);
+        memcpy(c->input, received + used, rest);
+    } else if (c->input) {
+        free(c->input);
+        c->input = NULL;
+    }
+    c->inputLength = (uint32_t)rest;
+}
+
+static uint32_t milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint32_t)((uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return fprintf(stderr, "floor PORT [HEARTBEAT_SECONDS] [batch]\n"), 2;
+    heartbeat = argc > 2 ? atoi(argv[2]) : 5;
+    batching = argc > 3 && !strcmp(argv[3], "batch");
+    struct rlimit descriptors;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+    signal(SIGPIPE, SIG_IGN);
+
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
+    if (bind(listener, (struct sockaddr *)&any, sizeof any) || listen(listener, 4096))
+        return perror("floor"), 1;
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.fd = listener});
+
+    struct epoll_event events[EVENTS];
+    now = milliseconds();
+    for (;;) {
+        int ready = epoll_wait(epoll, events, EVENTS, oldest ? (int)(connections[oldest].pingDue - now) : -1);
+        now = milliseconds();
+        for (int i = 0; i < ready; i++) {
+            int fd = events[i].data.fd;
+            if (fd == listener) {
+                /* Level-triggered: if more wait, the next turn says so, at no further call. */
+                struct sockaddr_in peer;
+                socklen_t length = sizeof peer;
+                int accepted = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                if (accepted >= MAX_FD)
+                    close(accepted);
+                else if (accepted >= 0) {
+                    connections[accepted].address = peer.sin_addr;
+                    epoll_ctl(epoll, EPOLL_CTL_ADD, accepted, &(struct epoll_event){.events = EPOLLIN, .data.fd = accepted});
+                }
+                continue;
+            }
+            if (events[i].events & EPOLLOUT)
+                flush(fd);
+            if (events[i].events & ~(uint32_t)EPOLLOUT)
+                readable(fd);
+        }
+        for (int i = 0; i < dirtyCount; i++)
+            if (connections[dirty[i]].dirty)
+                flush(dirty[i]);
+        dirtyCount = 0;
+        while (oldest && (int32_t)(connections[oldest].pingDue - now) <= 0) {
+            int fd = oldest;
+            unlistPing(fd);
+            listPing(fd);
+            put(fd, (const uint8_t[]){0x89, 0}, 2, false);
+        }
+    }
+}

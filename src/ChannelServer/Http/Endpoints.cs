@@ -1,0 +1,97 @@
+using System.Buffers;
+using System.Text.Json;
+using ChannelServer.Telemetry;
+
+namespace ChannelServer.Http;
+
+/// <summary>A dependency that the server cannot do without.</summary>
+/// <param name="Name">As it appears in the answer of <c>/__heartbeat__</c>.</param>
+/// <param name="IsWell">Answers at once, from what is known; a check that has to ask a network does so elsewhere.</param>
+internal sealed record HealthCheck(string Name, Func<bool> IsWell);
+
+/// <summary>
+/// Dockerflow's three endpoints (https://github.com/mozilla-services/Dockerflow), each for GET alone. Matched octet by octet, as the
+/// protocol does with its own paths, and so not by the framework's routing, which ignores case and a trailing slash.
+/// </summary>
+internal static class Endpoints
+{
+    private const string JsonType = "application/json";
+
+    /// <summary>Answers the three paths; any other request goes on.</summary>
+    /// <param name="app">The HTTP server.</param>
+    /// <param name="version">What <c>/__version__</c> serves.</param>
+    /// <param name="checks">What <c>/__heartbeat__</c> asks; one that fails makes it 503.</param>
+    /// <param name="isDraining">Makes <c>/__lbheartbeat__</c> 503, so that load balancers turn away before the server does.</param>
+    public static void Map(IApplicationBuilder app, BuildVersion version, IReadOnlyList<HealthCheck> checks, Func<bool> isDraining)
+    {
+        ILogger logger = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Endpoints).FullName!);
+        app.Use((HttpContext context, RequestDelegate next) =>
+        {
+            Func<HttpResponse, Task>? answer = context.Request.Path.Value switch
+            {
+                "/__heartbeat__" => response => Heartbeat(response, version.Version, checks, logger),
+                "/__lbheartbeat__" => response => LoadBalancerHeartbeat(response, isDraining()),
+                "/__version__" => response => Send(response, StatusCodes.Status200OK, version.Json),
+                _ => null,
+            };
+            if (answer is null)
+                return next(context);
+            if (HttpMethods.IsGet(context.Request.Method))
+                return answer(context.Response);
+            context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+            context.Response.Headers.Allow = HttpMethods.Get;
+            return Task.CompletedTask;
+        });
+    }
+
+    private static Task Heartbeat(HttpResponse response, string version, IReadOnlyList<HealthCheck> checks, ILogger logger)
+    {
+        ArrayBufferWriter<byte> body = new();
+        bool[] well = [.. checks.Select(check => IsWell(check, logger))];
+        bool ok = well.All(static isWell => isWell);
+        using (Utf8JsonWriter json = new(body))
+        {
+            json.WriteStartObject();
+            json.WriteString("status"u8, Word(ok));
+            json.WriteString("version"u8, version);
+            json.WriteStartObject("checks"u8);
+            for (int i = 0; i < checks.Count; i++)
+                json.WriteString(checks[i].Name, Word(well[i]));
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        return Send(response, ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, body.WrittenMemory);
+
+        static string Word(bool isWell) => isWell ? "ok" : "error";
+    }
+
+    private static bool IsWell(HealthCheck check, ILogger logger)
+    {
+        try
+        {
+            return check.IsWell();
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // Whatever a broken check throws, the answer is that it failed; what was thrown is for the log alone.
+            logger.HealthCheckFailed(check.Name, exception);
+            return false;
+        }
+    }
+
+    private static Task LoadBalancerHeartbeat(HttpResponse response, bool isDraining)
+    {
+        response.StatusCode = isDraining ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
+        response.ContentLength = 0;
+        return Task.CompletedTask;
+    }
+
+    private static Task Send(HttpResponse response, int status, ReadOnlyMemory<byte> json)
+    {
+        response.StatusCode = status;
+        response.ContentType = JsonType;
+        response.ContentLength = json.Length;
+        response.Headers.CacheControl = "no-store";
+        return response.Body.WriteAsync(json).AsTask();
+    }
+}

@@ -1,0 +1,63 @@
+// Values that the text does not repeat are the point; see the summary.
+#pragma warning disable SYSLIB1015
+
+namespace ChannelServer.Telemetry;
+
+/// <summary>
+/// Every line that the server writes to its log. Ids are stable. 1 to 99 happen a handful of times in the life of a process and are
+/// never held back; from 100 on they are caused by clients, and <see cref="LineBudget"/> bounds them.
+/// Texts are constant and values stand beside them, so that a log can be searched by text and counted by value.
+/// </summary>
+internal static partial class Log
+{
+    public const int FirstBudgeted = 100;
+
+    [LoggerMessage(1, LogLevel.Information, "server started")]
+    public static partial void ServerStarted(this ILogger logger, string version, string commit, string engine, string addresses);
+
+    [LoggerMessage(2, LogLevel.Information, "server stopping")]
+    public static partial void ServerStopping(this ILogger logger);
+
+    [LoggerMessage(3, LogLevel.Information, "server stopped")]
+    public static partial void ServerStopped(this ILogger logger);
+
+    [LoggerMessage(10, LogLevel.Warning, "setting has no effect yet")]
+    public static partial void SettingWithoutEffect(this ILogger logger, string setting);
+
+    [LoggerMessage(11, LogLevel.Warning, "location is off: no database; put a GeoLite2-City.mmdb there or set mmdb_loc")]
+    public static partial void LocationOff(this ILogger logger, string path, string why);
+
+    [LoggerMessage(12, LogLevel.Information, "location database opened")]
+    public static partial void LocationOn(this ILogger logger, string path, DateTime built);
+
+    [LoggerMessage(20, LogLevel.Warning, "statistics wait: the name of the statsd server cannot be resolved")]
+    public static partial void StatsdUnresolved(this ILogger logger, string host, double retrySeconds);
+
+    [LoggerMessage(21, LogLevel.Information, "statistics go to the statsd server")]
+    public static partial void StatsdResolved(this ILogger logger, string host, string endpoint);
+
+    [LoggerMessage(22, LogLevel.Warning, "statistics cannot be sent")]
+    public static partial void StatsdUnreachable(this ILogger logger, string endpoint, string fault, double retrySeconds);
+
+    [LoggerMessage(100, LogLevel.Debug, "session began")]
+    public static partial void SessionBegan(this ILogger logger, bool opened);
+
+    [LoggerMessage(101, LogLevel.Information, "session ended")]
+    public static partial void SessionEnded(
+        this ILogger logger, string reason, int code, double seconds, int messages, LoggedAddress remote);
+
+    [LoggerMessage(102, LogLevel.Debug, "session refused")]
+    public static partial void SessionRefused(this ILogger logger, string reason, LoggedAddress remote);
+
+    [LoggerMessage(103, LogLevel.Debug, "upgrade refused")]
+    public static partial void UpgradeRefused(this ILogger logger, string reason, int status, LoggedAddress remote);
+
+    [LoggerMessage(104, LogLevel.Debug, "forwarded address not usable")]
+    public static partial void ForwardedAddressUnusable(this ILogger logger, string reason, string hop, LoggedAddress remote);
+
+    [LoggerMessage(110, LogLevel.Error, "channel ended by a bug")]
+    public static partial void ChannelFailed(this ILogger logger, Exception exception);
+
+    [LoggerMessage(111, LogLevel.Error, "health check failed")]
+    public static partial void HealthCheckFailed(this ILogger logger, string check, Exception exception);
+}

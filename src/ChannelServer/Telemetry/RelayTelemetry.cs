@@ -1,0 +1,121 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using ChannelServer.Relay;
+
+namespace ChannelServer.Telemetry;
+
+/// <summary>
+/// Turns what happens in the shards into metrics and log lines. Shared by all shards, whose threads call it. The names of Mozilla's
+/// server stay, with the meanings that its README gives them.
+/// </summary>
+internal sealed class RelayTelemetry : IRelayObserver, IDisposable
+{
+    /// <summary>The name of the meter, for exporters that find it by name.</summary>
+    public const string MeterName = "channelserver";
+
+    /// <summary>What a request asked for: <c>new</c>, <c>existing</c>, or <c>error</c> when no channel could be told.</summary>
+    public const string KindTag = "kind";
+
+    /// <summary>Why: <see cref="EndReasons.Tag"/>.</summary>
+    public const string ReasonTag = "reason";
+
+    private static readonly KeyValuePair<string, object?> New = new(KindTag, "new");
+    private static readonly KeyValuePair<string, object?> Existing = new(KindTag, "existing");
+    private static readonly KeyValuePair<string, object?> Error = new(KindTag, "error");
+
+    private readonly ILogger _logger;
+    private readonly LogRemote _remote;
+    private readonly Counter<long> _created;
+    private readonly Counter<long> _requested;
+    private readonly Counter<long> _ended;
+    private readonly Counter<long> _refused;
+    private readonly Counter<long> _expired;
+    private readonly Counter<long> _timedOut;
+    private readonly Counter<long> _maxData;
+    private readonly Counter<long> _maxMessages;
+    private readonly Counter<long> _maxConnections;
+    private readonly UpDownCounter<long> _live;
+    private readonly Histogram<long> _length;
+
+    public RelayTelemetry(ILogger<RelayTelemetry> logger, LogRemote remote)
+    {
+        _logger = logger;
+        _remote = remote;
+        _created = Meter.CreateCounter<long>("conn.create", "{session}", "Sessions that began.");
+        _requested = Meter.CreateCounter<long>("conn.request", "{request}", "Requests for a channel: new, existing, or error.");
+        _ended = Meter.CreateCounter<long>("conn.end", "{session}", "Sessions that ended, by reason.");
+        _refused = Meter.CreateCounter<long>("conn.refused", "{session}", "Sessions that got a close frame instead of a seat, by reason.");
+        _expired = Meter.CreateCounter<long>("conn.expired", "{channel}", "Channels that reached conn_lifespan.");
+        _timedOut = Meter.CreateCounter<long>("conn.timeout", "{session}", "Sessions ended by client_timeout.");
+        _maxData = Meter.CreateCounter<long>("conn.max.data", "{channel}", "Channels that reached max_data.");
+        _maxMessages = Meter.CreateCounter<long>("conn.max.msg", "{channel}", "Channels that reached max_exchanges.");
+        _maxConnections = Meter.CreateCounter<long>("conn.max.conn", "{session}", "Joins refused because the channel was full.");
+        _live = Meter.CreateUpDownCounter<long>("conn.live", "{session}", "Sessions now.");
+        _length = Meter.CreateHistogram<long>("conn.length", "ms", "How long sessions lasted.");
+    }
+
+    /// <summary>The server's meter: other parts create their instruments on it too. All are of <see cref="long"/>.</summary>
+    public Meter Meter { get; } = new(MeterName);
+
+    public void SessionBegan(bool opened)
+    {
+        _requested.Add(1, opened ? New : Existing);
+        _created.Add(1);
+        _live.Add(1);
+        _logger.SessionBegan(opened);
+    }
+
+    public void SessionRefused(EndReason reason, IPAddress? address)
+    {
+        _requested.Add(1, NamedAChannel(reason) ? Existing : Error);
+        _refused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason.Tag()));
+        if (reason == EndReason.ChannelFull)
+            _maxConnections.Add(1);
+        _logger.SessionRefused(reason.Tag(), new LoggedAddress(address, _remote));
+    }
+
+    public void SessionEnded(in SessionEnd session)
+    {
+        _live.Add(-1);
+        _ended.Add(1, new KeyValuePair<string, object?>(ReasonTag, session.Reason.Tag()));
+        _length.Record((long)session.Length.TotalMilliseconds);
+        if (session.Reason == EndReason.ClientTimeout)
+            _timedOut.Add(1);
+        _logger.SessionEnded(
+            session.Reason.Tag(), session.Code, Math.Round(session.Length.TotalSeconds, 3), session.Messages,
+            new LoggedAddress(session.Address, _remote));
+    }
+
+    public void ChannelEnded(EndReason reason)
+    {
+        switch (reason)
+        {
+            case EndReason.ChannelExpired:
+                _expired.Add(1);
+                break;
+            case EndReason.DataLimit:
+                _maxData.Add(1);
+                break;
+            case EndReason.ExchangeLimit:
+                _maxMessages.Add(1);
+                break;
+        }
+    }
+
+    public void Failed(Exception exception) => _logger.ChannelFailed(exception);
+
+    /// <summary>A request for a channel was answered with an HTTP status instead of an upgrade.</summary>
+    /// <param name="status">The status.</param>
+    /// <param name="reason">Why, in a word or two of ours; never text of the client's.</param>
+    /// <param name="address">The client's address, as far as it is known.</param>
+    public void UpgradeRefused(int status, string reason, IPAddress? address)
+    {
+        _requested.Add(1, Error);
+        _logger.UpgradeRefused(reason, status, new LoggedAddress(address, _remote));
+    }
+
+    public void Dispose() => Meter.Dispose();
+
+    private static bool NamedAChannel(EndReason reason) =>
+        reason is EndReason.ChannelFull or EndReason.AddressUnknown or EndReason.ResumeRefused;
+}

@@ -1,0 +1,114 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using ChannelServer.Http;
+using ChannelServer.Relay;
+using ChannelServer.Telemetry;
+using ChannelServer.WebSockets;
+
+namespace ChannelServer.Transport.Linux;
+
+/// <summary>
+/// The driver for Linux: a thread per shard, each with its own listening sockets and epoll, nothing shared. What is no channel upgrade
+/// it gives to Kestrel in the same process, bytes already read included.
+/// </summary>
+internal sealed partial class EpollEngine : ChannelEngine
+{
+    private readonly EpollShard[] _shards;
+    private readonly HandoverListenerFactory _kestrel;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private long _acceptFailureTold;
+
+    /// <param name="shards">How many shards; one per core is right.</param>
+    /// <param name="addresses">Where to listen.</param>
+    /// <param name="port">The port; 0 takes any free one.</param>
+    /// <param name="limits">The limits to keep.</param>
+    /// <param name="clients">Tells who a client is.</param>
+    /// <param name="kestrel">Takes what is no channel upgrade.</param>
+    /// <param name="telemetry">Hears of begins and ends.</param>
+    /// <param name="logger">Told when descriptors run out.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="SocketException">It cannot listen there.</exception>
+    public EpollEngine(
+        int shards, IReadOnlyList<IPAddress> addresses, int port, Limits limits, ClientFactsReader clients, HandoverListenerFactory kestrel,
+        RelayTelemetry telemetry, ILogger logger, TimeProvider time)
+        : base(shards, clients)
+    {
+        _kestrel = kestrel;
+        _logger = logger;
+        _time = time;
+        _ = LibC.RaiseDescriptorLimit();
+        List<IPEndPoint> endPoints = Reserve(addresses, port);
+        EndPoints = endPoints;
+        _shards = new EpollShard[shards];
+        for (int index = 0; index < shards; index++)
+        {
+            Listener[] listeners = [.. endPoints.Select(static endPoint => Listener.Open(endPoint))];
+            _shards[index] = new EpollShard(this, index, shards, listeners, limits, telemetry, time, RandomNumberGenerator.Fill);
+        }
+    }
+
+    /// <summary>Where it listens.</summary>
+    public IReadOnlyList<IPEndPoint> EndPoints { get; }
+
+    /// <summary>Starts the threads.</summary>
+    public void Start()
+    {
+        for (int index = 0; index < _shards.Length; index++)
+            _shards[index].Start(index);
+    }
+
+    /// <inheritdoc/>
+    public override Task StopAsync(TimeSpan patience)
+    {
+        foreach (EpollShard shard in _shards)
+            shard.Stop(patience);
+        return Task.WhenAll(_shards.Select(static shard => shard.Stopped));
+    }
+
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    public EpollShard Shard(int index) => _shards[index];
+
+    public Arrival DescribeArrival(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress peer) =>
+        Describe(head, channelId, peer, sendsResponse: true);
+
+    /// <summary>Gives a connection to Kestrel.</summary>
+    /// <param name="fd">The socket; the caller must not touch it again.</param>
+    /// <param name="read">What has been read from it.</param>
+    public void HandToKestrel(int fd, byte[] read)
+    {
+        if (!_kestrel.TryHandOver(fd, read))
+            _ = LibC.Close(fd);
+    }
+
+    /// <summary>An accept failed for want of descriptors or memory. Told at most every ten seconds: it happens at every try.</summary>
+    public void ReportAcceptFailure(int errno)
+    {
+        long told = Interlocked.Read(ref _acceptFailureTold);
+        if (told != 0 && _time.GetElapsedTime(told) < TimeSpan.FromSeconds(10))
+            return;
+        Interlocked.Exchange(ref _acceptFailureTold, _time.GetTimestamp());
+        LogAcceptFailure(Marshal.GetPInvokeErrorMessage(errno));
+    }
+
+    protected override IShardMailbox MailboxOf(int shard) => _shards[shard];
+
+    /// <summary>Finds out whether the port is free at all addresses, and which one port 0 becomes.</summary>
+    private static List<IPEndPoint> Reserve(IReadOnlyList<IPAddress> addresses, int port)
+    {
+        List<IPEndPoint> endPoints = [];
+        foreach (IPAddress address in addresses)
+        {
+            endPoints.Add(Listener.Probe(new IPEndPoint(address, port)));
+            // All addresses get the same port.
+            port = endPoints[0].Port;
+        }
+        return endPoints;
+    }
+
+    [LoggerMessage(30, LogLevel.Error, "Cannot accept connections for now: {Error}. Raise the descriptor limit (ulimit -n, LimitNOFILE)")]
+    private partial void LogAcceptFailure(string error);
+}

@@ -1,0 +1,170 @@
+using ChannelServer.Relay;
+using ChannelServer.WebSockets;
+
+namespace ChannelServer.Transport.Linux;
+
+/// <summary>How connections come in: accept, read the head, and on to wherever the request leads.</summary>
+internal sealed partial class EpollShard
+{
+    /// <summary>How long a client may take to read an error answer and close.</summary>
+    private static readonly TimeSpan _answerTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long accepting pauses when the process or the system has no descriptor or memory left.</summary>
+    private static readonly TimeSpan _acceptPause = TimeSpan.FromMilliseconds(100);
+
+    private void WatchListeners(uint events, bool isNew)
+    {
+        for (int i = 0; i < _listeners.Length; i++)
+        {
+            ulong key = BellKey + 1 + (ulong)i;
+            _ = isNew ? _epoll.Add(_listeners[i].Fd, events, key) : _epoll.Modify(_listeners[i].Fd, events, key);
+        }
+    }
+
+    private void Accept(Listener listener)
+    {
+        for (int i = 0; i < AcceptsPerTurn && !_isStopping; i++)
+        {
+            int fd = LibC.Accept(listener.Fd, out SockAddr peer);
+            if (fd >= 0)
+            {
+                Take(new SocketSession(fd, peer.ToIPAddress()), LibC.EPOLLIN);
+                continue;
+            }
+            // Level-triggered, an accept that cannot succeed would spin: the listener rests instead.
+            if (fd is -LibC.EMFILE or -LibC.ENFILE or -LibC.ENOBUFS or -LibC.ENOMEM)
+            {
+                WatchListeners(0, isNew: false);
+                _acceptsAgainAt = _core.Now + _acceptPause;
+                _engine.ReportAcceptFailure(-fd);
+                return;
+            }
+            // A connection that was gone before we came is no reason to leave the others waiting.
+            if (fd != -LibC.ECONNABORTED)
+                return;
+        }
+    }
+
+    /// <summary>Makes a connection this thread's; it waits for its head unless it is to be seated at once.</summary>
+    private bool Take(SocketSession session, uint interest)
+    {
+        session.BelongTo(this, _connections.Add(session));
+        session.Stage = SocketStage.Head;
+        if (_epoll.Add(session.Fd, interest, session.Key) < 0)
+        {
+            Close(session);
+            return false;
+        }
+        _heads.Append(session, _core.Now + ChannelEngine.HeadTimeout);
+        return true;
+    }
+
+    /// <summary>Takes a connection out of everything here; its descriptor stays open.</summary>
+    private void Forget(SocketSession session)
+    {
+        DeadlineList<Session, Session.Pulse>.Remove(session);
+        session.PartialHead = null;
+        session.Stage = SocketStage.Gone;
+        _connections.Remove(session.Key);
+    }
+
+    private void ReadHead(SocketSession session, Span<byte> received)
+    {
+        Span<byte> bytes = received;
+        if (session.PartialHead is { } partial)
+        {
+            byte[] joined = new byte[partial.Length + received.Length];
+            partial.CopyTo(joined, 0);
+            received.CopyTo(joined.AsSpan(partial.Length));
+            bytes = joined;
+        }
+        HeadStatus status = RequestHead.TryParse(bytes, out RequestHead head);
+        if (status == HeadStatus.Incomplete)
+        {
+            session.PartialHead = bytes.ToArray();
+            return;
+        }
+        session.PartialHead = null;
+        if (status != HeadStatus.Complete)
+        {
+            Answer(session, ChannelRoute.StatusOf(status));
+            return;
+        }
+        ChannelRoute route = ChannelRoute.Of(head);
+        if (route.Kind == RouteKind.Answer)
+            Answer(session, route.Status);
+        else if (route.Kind == RouteKind.Elsewhere)
+            _engine.HandToKestrel(Release(session), bytes.ToArray());
+        else
+            Upgrade(session, head, route, bytes[head.Length..]);
+    }
+
+    private void Upgrade(SocketSession session, in RequestHead head, in ChannelRoute route, Span<byte> unread)
+    {
+        int owner = _core.OwnerOf(route.ChannelId);
+        if (!route.ChannelId.IsEmpty && owner != _core.Index)
+        {
+            Arrival arrival = _engine.DescribeArrival(head, route.ChannelId, session.Peer);
+            byte[] rest = unread.ToArray();
+            _epoll.Remove(session.Fd);
+            Forget(session);
+            _engine.Shard(owner).Post(session, arrival, rest);
+            return;
+        }
+        Span<byte> response = stackalloc byte[UpgradeRequest.ResponseSize];
+        UpgradeRequest.WriteResponse(head, response);
+        Visitor visitor = _engine.Clients.Read(head, session.Peer);
+        BeginSession(session);
+        _turn.Seat(session, route.ChannelId, visitor, response);
+        if (!unread.IsEmpty)
+            _turn.Feed(session, unread);
+    }
+
+    /// <summary>Takes over a connection that another shard has read the head of.</summary>
+    private void Welcome(SocketSession session, Arrival arrival, byte[] unread)
+    {
+        if (!Take(session, LibC.EPOLLIN))
+            return;
+        BeginSession(session);
+        _turn.Seat(session, arrival);
+        if (unread.Length > 0)
+            _turn.Feed(session, unread);
+    }
+
+    private static void BeginSession(SocketSession session)
+    {
+        DeadlineList<Session, Session.Pulse>.Remove(session);
+        session.Stage = SocketStage.Seated;
+    }
+
+    /// <summary>Gives a connection away: the caller has its descriptor to itself.</summary>
+    private int Release(SocketSession session)
+    {
+        _epoll.Remove(session.Fd);
+        Forget(session);
+        return session.Fd;
+    }
+
+    /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
+    private void Answer(SocketSession session, int status)
+    {
+        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Peer);
+        if (status == 408 && session.PartialHead is null)
+        {
+            // It never said a word: nobody there reads an answer.
+            Close(session);
+            return;
+        }
+        Span<byte> response = stackalloc byte[ErrorResponse.MaxSize];
+        int written = ErrorResponse.Write(status, _time.GetUtcNow(), response);
+        // An answer fits into an empty socket buffer; where it does not, the client is not there.
+        if (LibC.Send(session.Fd, response[..written]) != written || LibC.Shutdown(session.Fd, LibC.SHUT_WR) < 0)
+        {
+            Close(session);
+            return;
+        }
+        session.PartialHead = null;
+        session.Stage = SocketStage.Answered;
+        _answers.Append(session, _core.Now + _answerTimeout);
+    }
+}

@@ -1,0 +1,282 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using ChannelServer.Relay;
+using ChannelServer.Telemetry;
+
+namespace ChannelServer.Transport.Linux;
+
+/// <summary>
+/// A shard with a thread, an epoll instance and listening sockets of its own. All that a connection touches lives on this thread; other
+/// threads only post letters. One turn of the loop: deadlines, ready sockets, letters, and then one write for each session that
+/// has anything to send.
+/// </summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable",
+    Justification = "The thread owns the epoll instance and closes it when it ends.")]
+internal sealed partial class EpollShard : IShardMailbox
+{
+    /// <summary>Events taken by one wait. More would let the first of them wait for the last.</summary>
+    private const int EventsPerTurn = 256;
+
+    /// <summary>Connections accepted in one turn, so that a storm of them does not starve those that are there.</summary>
+    private const int AcceptsPerTurn = 32;
+
+    /// <summary>Keys of descriptors that are no connections have this generation.</summary>
+    private const ulong NoConnection = 0xFFFF_FFFF_0000_0000;
+
+    private const ulong BellKey = NoConnection;
+
+    // Set once.
+    private readonly EpollEngine _engine;
+    private readonly Shard _core;
+    private readonly ShardTurn _turn;
+    private readonly Epoll _epoll = new(EventsPerTurn);
+    private readonly Listener[] _listeners;
+    private readonly int _bell;
+    private readonly TimeProvider _time;
+    private readonly long _started;
+    private readonly RelayTelemetry _telemetry;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Any thread. Bounded by the connections: each is in one letter at most, or in three when it is on pipes.
+    private readonly ConcurrentQueue<Letter> _letters = new();
+    private int _isAsleep;
+    private long _stopAt = long.MaxValue;
+
+    // The shard's thread.
+    private readonly ConnectionTable _connections = new();
+    private readonly DeadlineList<Session, Session.Pulse> _heads = new(new Session());
+    private readonly DeadlineList<Session, Session.Pulse> _answers = new(new Session());
+    private TimeSpan _acceptsAgainAt = TimeSpan.MaxValue;
+    private bool _isStopping;
+
+    public EpollShard(EpollEngine engine, int index, int shards, Listener[] listeners, Limits limits, RelayTelemetry telemetry, TimeProvider time, RandomSource random)
+    {
+        _engine = engine;
+        _core = new Shard(index, shards, limits, telemetry, random);
+        _turn = new ShardTurn(_core);
+        _listeners = listeners;
+        _telemetry = telemetry;
+        _time = time;
+        _started = time.GetTimestamp();
+        _bell = LibC.EventFd();
+        Invariant.Require(_bell >= 0);
+        // Edge-triggered and never read: each ring is an edge.
+        Invariant.Require(_epoll.Add(_bell, LibC.EPOLLIN | LibC.EPOLLET, BellKey) == 0);
+        WatchListeners(LibC.EPOLLIN, isNew: true);
+    }
+
+    /// <summary>Completes when the thread has closed all its sockets and ended.</summary>
+    public Task Stopped => _stopped.Task;
+
+    /// <summary>Starts the thread.</summary>
+    public void Start(int index) => new Thread(Run) { Name = $"shard {index}", IsBackground = true }.Start();
+
+    /// <summary>Posts a fact of a session on pipes.</summary>
+    public void Post(PipeSession session, PipeFact fact) => Post(new Letter(session, fact, null, null));
+
+    /// <summary>Hands over a connection whose channel lives here: from now on it is this thread's.</summary>
+    public void Post(SocketSession session, Arrival arrival, byte[] unread) => Post(new Letter(session, default, arrival, unread));
+
+    /// <summary>Ends all sessions and then the thread.</summary>
+    /// <param name="patience">How long sessions may take to close.</param>
+    public void Stop(TimeSpan patience)
+    {
+        Interlocked.Exchange(ref _stopAt, (_time.GetElapsedTime(_started) + patience).Ticks);
+        Ring();
+    }
+
+    /// <summary>Changes what a connection is watched for.</summary>
+    public void Watch(SocketSession session, uint interest) => _ = _epoll.Modify(session.Fd, interest, session.Key);
+
+    /// <summary>The one place where a connection of this thread is closed.</summary>
+    public void Close(SocketSession session)
+    {
+        Forget(session);
+        _ = LibC.Close(session.Fd);
+    }
+
+    private void Post(Letter letter)
+    {
+        _letters.Enqueue(letter);
+        if (Interlocked.Exchange(ref _isAsleep, 0) == 1)
+            Ring();
+    }
+
+    private void Ring() => _ = LibC.Ring(_bell);
+
+    private void Run()
+    {
+        while (true)
+        {
+            TimeSpan next = PassTime();
+            if (_isStopping && IsDone())
+                break;
+            // Announce the sleep, then look once more: a letter posted in between either is seen here or rings the bell.
+            Interlocked.Exchange(ref _isAsleep, 1);
+            int wait = _letters.IsEmpty ? MillisecondsUntil(next) : 0;
+            int ready = _epoll.Wait(wait);
+            Volatile.Write(ref _isAsleep, 0);
+            Invariant.Require(ready >= 0);
+
+            _core.Advance(_time.GetElapsedTime(_started));
+            for (int i = 0; i < ready; i++)
+                Handle(_epoll[i].Key, _epoll[i].Events);
+            while (_letters.TryDequeue(out Letter letter))
+                Handle(letter);
+            _turn.ServeTouched();
+        }
+        foreach (SocketSession session in _connections.All())
+            Close(session);
+        _ = LibC.Close(_bell);
+        _epoll.Dispose();
+        _stopped.SetResult();
+    }
+
+    /// <summary>Does what has fallen due, and says when the next thing will.</summary>
+    private TimeSpan PassTime()
+    {
+        TimeSpan now = _time.GetElapsedTime(_started);
+        do
+        {
+            _core.Advance(now);
+            _turn.ServeTouched();
+        }
+        while (_core.NextDeadline <= now);
+
+        while (_heads.TryTakeDue(now, out Session late))
+            Answer((SocketSession)late, 408);
+        while (_answers.TryTakeDue(now, out Session lingering))
+            Close((SocketSession)lingering);
+        if (_acceptsAgainAt <= now)
+        {
+            _acceptsAgainAt = TimeSpan.MaxValue;
+            WatchListeners(LibC.EPOLLIN, isNew: false);
+        }
+        if (Interlocked.Read(ref _stopAt) < long.MaxValue)
+            EndAll();
+        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, _isStopping ? TimeSpan.FromTicks(_stopAt) : TimeSpan.MaxValue);
+    }
+
+    private void Handle(ulong key, uint events)
+    {
+        if (key >= NoConnection)
+        {
+            if (key != BellKey)
+                Accept(_listeners[(int)(key - BellKey) - 1]);
+            return;
+        }
+        // A connection that was closed earlier in this turn has left its slot, or a newer one has its place under another key.
+        if (_connections.Find(key) is not { } session)
+            return;
+        try
+        {
+            if ((events & LibC.EPOLLOUT) != 0)
+                session.Serve(_core);
+            if ((events & ~LibC.EPOLLOUT) != 0 && session.Stage != SocketStage.Gone)
+                Read(session);
+        }
+#pragma warning disable CA1031 // A bug met by one connection must not end the thread, which would end all.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            _telemetry.Failed(bug);
+            Drop(session);
+        }
+    }
+
+    private void Read(SocketSession session)
+    {
+        int received = LibC.Receive(session.Fd, _turn.Input);
+        if (received == -LibC.EAGAIN)
+            return;
+        if (session.Stage == SocketStage.Seated)
+        {
+            if (received > 0)
+                _turn.Feed(session, _turn.Input[..received]);
+            else if (received == 0)
+                session.EndInput(_core);
+            else
+                _core.Broken(session);
+        }
+        else if (received <= 0)
+        {
+            Close(session);
+        }
+        else if (session.Stage == SocketStage.Head)
+        {
+            ReadHead(session, _turn.Input[..received]);
+        }
+    }
+
+    private void Handle(Letter letter)
+    {
+        try
+        {
+            if (letter.Session is PipeSession onPipes)
+                onPipes.Handle(letter.Fact, _turn);
+            else
+                Welcome((SocketSession)letter.Session, letter.Arrival!, letter.Unread!);
+        }
+#pragma warning disable CA1031 // As above.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            _telemetry.Failed(bug);
+            if (letter.Session is PipeSession onPipes)
+                onPipes.GiveUp(_turn);
+            else
+                Drop((SocketSession)letter.Session);
+        }
+    }
+
+    /// <summary>A bug showed while this connection was handled: it goes, whatever its stage.</summary>
+    private void Drop(SocketSession session)
+    {
+        if (session.Stage == SocketStage.Gone)
+            return;
+        if (session.Stage == SocketStage.Seated)
+            _core.Broken(session);
+        else
+            Close(session);
+    }
+
+    private void EndAll()
+    {
+        if (!_isStopping)
+        {
+            _isStopping = true;
+            _turn.IsStopping = true;
+            foreach (Listener listener in _listeners)
+                listener.Dispose();
+            while (_heads.TryTakeFirst(out Session unborn))
+                Close((SocketSession)unborn);
+        }
+        const int EndedAtOnce = 64;
+        while (_core.EndOldest(EndReason.ServerShutdown, EndedAtOnce))
+            _turn.ServeTouched();
+        _turn.ServeTouched();
+    }
+
+    private bool IsDone() =>
+        (_connections.Count == 0 && _core.SessionCount == 0 && _letters.IsEmpty) || _time.GetElapsedTime(_started).Ticks >= _stopAt;
+
+    private static TimeSpan Min(params ReadOnlySpan<TimeSpan> times)
+    {
+        TimeSpan least = TimeSpan.MaxValue;
+        foreach (TimeSpan time in times)
+            least = time < least ? time : least;
+        return least;
+    }
+
+    /// <summary>Rounded up, since a wait that ends early would only spin.</summary>
+    private int MillisecondsUntil(TimeSpan next)
+    {
+        if (next == TimeSpan.MaxValue)
+            return -1;
+        double wait = Math.Ceiling((next - _time.GetElapsedTime(_started)).TotalMilliseconds);
+        return (int)Math.Clamp(wait, 0, int.MaxValue);
+    }
+
+    /// <summary>What other threads tell: a fact of a session on pipes, or a connection that moves here.</summary>
+    private readonly record struct Letter(DriverSession Session, PipeFact Fact, Arrival? Arrival, byte[]? Unread);
+}

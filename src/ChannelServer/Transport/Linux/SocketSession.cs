@@ -1,0 +1,105 @@
+using ChannelServer.Relay;
+
+namespace ChannelServer.Transport.Linux;
+
+/// <summary>What a connection of the Linux engine is doing.</summary>
+internal enum SocketStage : byte
+{
+    /// <summary>Its request head is not complete.</summary>
+    Head,
+
+    /// <summary>It got an error answer; what it still sends is read and thrown away until it closes.</summary>
+    Answered,
+
+    /// <summary>It is a session of a shard.</summary>
+    Seated,
+
+    /// <summary>The descriptor is closed, or belongs to somebody else.</summary>
+    Gone,
+}
+
+/// <summary>A connection of the Linux engine, from accept to close: one object, watched by one epoll instance.</summary>
+/// <param name="fd">The socket.</param>
+/// <param name="peer">The other end.</param>
+internal sealed class SocketSession(int fd, System.Net.IPAddress peer) : DriverSession
+{
+    private EpollShard? _shard;
+    private bool _isHalfClosed;
+    private bool _isInputOver;
+    private bool _awaitsRoom;
+
+    public int Fd => fd;
+
+    public System.Net.IPAddress Peer => peer;
+
+    /// <summary>Slot and generation under which the shard's epoll reports the socket.</summary>
+    public ulong Key { get; private set; }
+
+    public SocketStage Stage { get; set; }
+
+    /// <summary>The part of a request head that has come; null as soon as it is complete.</summary>
+    public byte[]? PartialHead { get; set; }
+
+    /// <summary>From now on the socket belongs to that shard's thread.</summary>
+    public void BelongTo(EpollShard shard, ulong key)
+    {
+        _shard = shard;
+        Key = key;
+    }
+
+    /// <inheritdoc/>
+    public override void Serve(Shard core)
+    {
+        if (Stage == SocketStage.Gone)
+            return;
+        while (!Unsent.IsEmpty && Phase != SessionPhase.Finished)
+        {
+            int sent = LibC.Send(fd, Unsent);
+            if (sent >= 0)
+            {
+                core.Sent(this, sent);
+            }
+            else if (sent == -LibC.EAGAIN)
+            {
+                core.Sent(this, 0);
+                AwaitRoom(true);
+                return;
+            }
+            else
+            {
+                core.Broken(this);
+            }
+        }
+        if (Phase == SessionPhase.Finished)
+        {
+            _shard!.Close(this);
+            return;
+        }
+        AwaitRoom(false);
+        if (Phase == SessionPhase.Lingering && !_isHalfClosed)
+        {
+            _isHalfClosed = true;
+            _ = LibC.Shutdown(fd, LibC.SHUT_WR);
+        }
+    }
+
+    /// <summary>The client sends no more. Epoll would report that again at every turn, so it is not asked any more.</summary>
+    public void EndInput(Shard core)
+    {
+        core.InputEnded(this);
+        if (Stage == SocketStage.Gone || Phase == SessionPhase.Finished)
+            return;
+        _isInputOver = true;
+        _shard!.Watch(this, Interest);
+    }
+
+    private uint Interest => (_isInputOver ? 0 : LibC.EPOLLIN) | (_awaitsRoom ? LibC.EPOLLOUT : 0);
+
+    private void AwaitRoom(bool awaits)
+    {
+        if (_awaitsRoom == awaits)
+            return;
+        _awaitsRoom = awaits;
+        _shard!.Watch(this, Interest);
+    }
+}

@@ -1,0 +1,111 @@
+using ChannelServer.Relay;
+
+namespace ChannelServer.Transport;
+
+/// <summary>
+/// What every driver does with its shard in the same way: seats arrivals, hands bytes in, serves who is touched. Used by whoever has
+/// the shard's turn.
+/// </summary>
+internal sealed class ShardTurn(Shard core)
+{
+    /// <summary>
+    /// Bytes handed in at once. Big enough for what arrives between two turns under load; one per shard, so an idle connection
+    /// holds none.
+    /// </summary>
+    public const int InputSize = 64 * 1024;
+
+    private readonly byte[] _input = GC.AllocateUninitializedArray<byte>(InputSize, pinned: true);
+    private volatile bool _isStopping;
+
+    public Shard Core => core;
+
+    /// <summary>Where a driver may receive, to hand it in with <see cref="Feed"/>.</summary>
+    public Span<byte> Input => _input;
+
+    /// <summary>Whether arrivals are refused, since the server stops.</summary>
+    public bool IsStopping
+    {
+        get => _isStopping;
+        set => _isStopping = value;
+    }
+
+    /// <summary>Opens a channel for an arrival, or brings it into the one that it names.</summary>
+    public void Seat(Session session, Arrival arrival) => Seat(session, arrival.ChannelId, arrival.Visitor, arrival.Head);
+
+    /// <summary>Opens a channel, or brings a session into the one that it names.</summary>
+    public void Seat(Session session, ReadOnlySpan<byte> channelId, in Visitor visitor, ReadOnlySpan<byte> head)
+    {
+        if (_isStopping)
+            core.Refuse(session, visitor, head, EndReason.ServerShutdown);
+        else if (channelId.IsEmpty)
+            core.Open(session, visitor, head);
+        else
+            core.Join(session, channelId, visitor, head);
+    }
+
+    /// <summary>Hands in bytes that are not ours to change, since unmasking happens in place.</summary>
+    public void Receive(Session session, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            int taken = Math.Min(bytes.Length, _input.Length);
+            bytes[..taken].CopyTo(_input);
+            bytes = bytes[taken..];
+            Feed(session, _input.AsSpan(0, taken));
+        }
+    }
+
+    /// <summary>Hands in bytes, and flushes in between where a receiver's queue asks for it.</summary>
+    public void Feed(Session session, Span<byte> input)
+    {
+        while (true)
+        {
+            input = input[core.Receive(session, input)..];
+            if (input.IsEmpty)
+                return;
+            ServeTouched();
+        }
+    }
+
+    /// <summary>Lets every touched session write and follow its phase.</summary>
+    public void ServeTouched()
+    {
+        while (core.TryTakeTouched(out Session session))
+            ((DriverSession)session).Serve(core);
+    }
+}
+
+/// <summary>A session with the means to act on what the core has decided.</summary>
+internal abstract class DriverSession : Session
+{
+    /// <summary>
+    /// Writes what is unsent, as far as the socket takes it at once, and does what the phase asks for. Called on the shard's turn.
+    /// </summary>
+    public abstract void Serve(Shard core);
+}
+
+/// <summary>What a session needs to sit down; dropped as soon as it has.</summary>
+/// <param name="ChannelId">What stands for the channel in the path; empty for a new one.</param>
+/// <param name="Visitor">Who it is.</param>
+/// <param name="Head">The upgrade response, unless somebody else has sent it.</param>
+internal sealed record Arrival(byte[] ChannelId, Visitor Visitor, byte[] Head);
+
+/// <summary>What a <see cref="PipeSession"/> tells its shard.</summary>
+internal enum PipeFact : byte
+{
+    /// <summary>It wants a seat.</summary>
+    Arrived,
+
+    /// <summary>A read has completed.</summary>
+    Readable,
+
+    /// <summary>A write has completed.</summary>
+    Written,
+}
+
+/// <summary>How a <see cref="PipeSession"/> reaches its shard, whichever thread the shard lives on.</summary>
+internal interface IShardMailbox
+{
+    /// <summary>Posts a fact. From any thread; at most three facts of a session are under way.</summary>
+    void Post(PipeSession session, PipeFact fact);
+}

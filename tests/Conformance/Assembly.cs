@@ -1,0 +1,3 @@
+using ChannelServer.Conformance;
+
+[assembly: AssemblyFixture(typeof(Servers))]

@@ -1,0 +1,173 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace ChannelServer.Conformance;
+
+/// <summary>
+/// The server as a process of its own, on a port of its own. <c>CHANNEL_SERVER_COMMAND</c> names another command to start
+/// (a program and its first arguments, parted by blanks); <c>CHANNEL_SERVER_ENGINE</c> adds <c>--engine</c>.
+/// </summary>
+public sealed partial class ServerProcess : IAsyncDisposable
+{
+    public const int Sigint = 2;
+    public const int Sigterm = 15;
+
+    /// <summary>Starting includes just-in-time compilation on a busy machine.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+
+    // Below the range from which the system takes the source ports of clients, so that none of ours is in the way.
+    private static int _lastPort = Random.Shared.Next(12000, 28000);
+
+    private readonly Process _process;
+    private readonly Task<string> _output;
+    private readonly Task<string> _errors;
+
+    private ServerProcess(Process process, int port)
+    {
+        _process = process;
+        Port = port;
+        _output = process.StandardOutput.ReadToEndAsync();
+        _errors = process.StandardError.ReadToEndAsync();
+    }
+
+    public int Port { get; }
+
+    /// <summary>Starts a server and waits until it answers.</summary>
+    public static async Task<ServerUnderTest> StartAsync(params string[] settings)
+    {
+        ServerUnderTest.RequireOwnProcess("a server process of its own");
+        int port = FreePort();
+        ServerProcess server = Launch(["--hostname=127.0.0.1", .. settings, $"--port={port}"], port);
+        // The tests of IPv6 name another address; it listens on IPv4 too.
+        IPEndPoint address = new(IPAddress.Loopback, port);
+        Stopwatch waited = Stopwatch.StartNew();
+        while (!await AnswersAsync(address))
+        {
+            if (server._process.HasExited || waited.Elapsed > _patience)
+            {
+                Outcome outcome = await server.EndAsync(kill: true);
+                throw new InvalidOperationException($"The server did not start. {outcome}");
+            }
+            await Task.Delay(20, CancellationToken.None);
+        }
+        return new ServerUnderTest(address, server);
+    }
+
+    /// <summary>Runs a server that is expected to end by itself.</summary>
+    public static async Task<Outcome> RunAsync(string[] arguments, params (string Name, string Value)[] environment)
+    {
+        ServerUnderTest.RequireOwnProcess("a server process of its own");
+        await using ServerProcess server = Launch(arguments, 0, environment);
+        return await server.EndAsync(kill: false);
+    }
+
+    public static int FreePort()
+    {
+        while (true)
+        {
+            int port = Interlocked.Increment(ref _lastPort);
+            using Socket probe = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                probe.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException taken) when (taken.SocketErrorCode is SocketError.AddressAlreadyInUse)
+            {
+                continue;
+            }
+        }
+    }
+
+    public void Signal(int signal) => Assert.Equal(0, Kill(_process.Id, signal));
+
+    /// <summary>Waits for the end of the process.</summary>
+    public Task<Outcome> EndedAsync() => EndAsync(kill: false);
+
+    /// <summary>Stops a server that has served its tests, and looks whether it is well.</summary>
+    public async Task<Outcome> StopAsync()
+    {
+        Assert.False(_process.HasExited, "The server ended by itself.");
+        Signal(Sigterm);
+        Outcome outcome = await EndAsync(kill: false);
+        Assert.True(outcome.Status == 0, $"Expected exit status 0. {outcome}");
+        Assert.DoesNotContain("Exception", outcome.Output + outcome.Errors, StringComparison.Ordinal);
+        return outcome;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+            await EndAsync(kill: true);
+        _process.Dispose();
+    }
+
+    private static ServerProcess Launch(string[] arguments, int port, params (string Name, string Value)[] environment)
+    {
+        string[] command = Environment.GetEnvironmentVariable("CHANNEL_SERVER_COMMAND") is { Length: > 0 } given
+            ? given.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            : ["dotnet", Path.Combine(Repository.Root, "src/ChannelServer/bin", Repository.Configuration, "net10.0/channelserver.dll")];
+        string[] engine = Environment.GetEnvironmentVariable("CHANNEL_SERVER_ENGINE") is { Length: > 0 } name ? [$"--engine={name}"] : [];
+        ProcessStartInfo start = new(command[0], [.. command[1..], .. engine, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        // Settings of the person who runs the tests must not leak into them.
+        foreach (string key in start.Environment.Keys.Where(key => key.StartsWith("PAIR_", StringComparison.OrdinalIgnoreCase)).ToList())
+            start.Environment.Remove(key);
+        foreach ((string key, string value) in environment)
+            start.Environment[key] = value;
+        return new ServerProcess(Process.Start(start)!, port);
+    }
+
+    /// <summary>Whether a request gets an answer. A connection alone proves little: a server may look whether its port is free.</summary>
+    private static async Task<bool> AnswersAsync(IPEndPoint address)
+    {
+        using Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(address);
+            await socket.SendAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8.ToArray());
+            return await socket.ReceiveAsync(new byte[1]) > 0;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<Outcome> EndAsync(bool kill)
+    {
+        Stopwatch waited = Stopwatch.StartNew();
+        if (kill)
+            _process.Kill();
+        using CancellationTokenSource deadline = new(_patience);
+        try
+        {
+            await _process.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            _process.Kill();
+            throw new TimeoutException($"The server did not end within {_patience.TotalSeconds} s.\n{await _output}{await _errors}");
+        }
+        return new Outcome(_process.ExitCode, await _output, await _errors, waited.Elapsed);
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Kill(int process, int signal);
+
+    /// <summary>How a process ended.</summary>
+    /// <param name="Waited">Since the end was awaited.</param>
+    public sealed record Outcome(int Status, string Output, string Errors, TimeSpan Waited)
+    {
+        public override string ToString() => string.Create(
+            CultureInfo.InvariantCulture, $"Exit status {Status}, output:\n{Output}\nerrors:\n{Errors}");
+    }
+}

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+
+namespace ChannelServer.Conformance.Wire;
+
+/// <summary>A version 1 client on a <see cref="RawConnection"/>: the upgrade, the greeting, messages, the close.</summary>
+internal sealed class ChannelClient : IAsyncDisposable
+{
+    private ChannelClient(RawConnection connection) => Connection = connection;
+
+    public RawConnection Connection { get; }
+
+    /// <summary>The id that the greeting told; empty for a client that was refused.</summary>
+    public string ChannelId { get; private set; } = "";
+
+    /// <summary>Opens a new channel.</summary>
+    public static Task<ChannelClient> OpenAsync(ServerUnderTest server, IPAddress? from = null, params string[] headers) =>
+        EnterAsync(server, "/v1/ws/", from, headers);
+
+    /// <summary>Joins a channel, and expects to be let in.</summary>
+    public static Task<ChannelClient> JoinAsync(ServerUnderTest server, string channelId, IPAddress? from = null, params string[] headers) =>
+        EnterAsync(server, $"/v1/ws/{channelId}", from, headers);
+
+    /// <summary>Upgrades, but reads nothing after the 101: for those who expect a refusal.</summary>
+    public static async Task<ChannelClient> UpgradeAsync(
+        ServerUnderTest server, string target, IPAddress? from = null, string[]? headers = null, int? receiveBuffer = null)
+    {
+        RawConnection connection = await RawConnection.ConnectAsync(server.Address, from, receiveBuffer);
+        await connection.SendAsync(new UpgradeRequest(target).With(headers ?? []).ToBytes());
+        HttpResponse response = await connection.ReadResponseAsync();
+        Assert.Equal(101, response.Status);
+        return new ChannelClient(connection);
+    }
+
+    /// <summary>Takes over a connection whose 101 has been read.</summary>
+    public static async Task<ChannelClient> GreetedAsync(RawConnection connection)
+    {
+        ChannelClient client = new(connection);
+        await client.ReadGreetingAsync();
+        return client;
+    }
+
+    public async Task ReadGreetingAsync()
+    {
+        string greeting = await ReadTextAsync();
+        using JsonDocument json = JsonDocument.Parse(greeting);
+        ChannelId = json.RootElement.GetProperty("channelid").GetString()!;
+    }
+
+    public Task SendTextAsync(params string[] texts) => Connection.SendAsync([.. texts.Select(ClientFrame.Text)]);
+
+    public Task SendAsync(params byte[][] parts) => Connection.SendAsync(parts);
+
+    /// <summary>The next frame that is no ping; pings are answered, as every client does.</summary>
+    public async Task<Frame> ReadFrameAsync()
+    {
+        // One deadline for all: a server that only pings is not answering.
+        Stopwatch waited = Stopwatch.StartNew();
+        while (true)
+        {
+            TimeSpan left = RawConnection.Patience - waited.Elapsed;
+            Frame frame = await Connection.ReadFrameAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+            if (frame.FirstOctet != Frame.Ping)
+                return frame;
+            await Connection.SendAsync(ClientFrame.Pong(frame.Payload));
+        }
+    }
+
+    public async Task<string> ReadTextAsync()
+    {
+        Frame frame = await ReadFrameAsync();
+        Assert.True(frame.FirstOctet == Frame.Text, $"Expected a text frame, got: {frame}");
+        return frame.PayloadText;
+    }
+
+    /// <summary>The <c>message</c> of the next envelope.</summary>
+    public async Task<string> ReadMessageAsync()
+    {
+        string envelope = await ReadTextAsync();
+        using JsonDocument json = JsonDocument.Parse(envelope);
+        return json.RootElement.GetProperty("message").GetString()!;
+    }
+
+    /// <summary>The <c>sender</c> of the next envelope, as JSON text.</summary>
+    public async Task<string> ReadSenderAsync()
+    {
+        string envelope = await ReadTextAsync();
+        using JsonDocument json = JsonDocument.Parse(envelope);
+        return json.RootElement.GetProperty("sender").GetRawText();
+    }
+
+    public async Task ExpectMessagesAsync(params string[] messages)
+    {
+        foreach (string message in messages)
+            Assert.Equal(message, await ReadMessageAsync());
+    }
+
+    /// <summary>Expects a close frame, byte for byte that of a golden file, and behind it a clean end of stream.</summary>
+    public async Task ExpectCloseAsync(string golden)
+    {
+        Frame frame = await ReadFrameAsync();
+        Golden.AssertFrame(golden, frame);
+        await Connection.ExpectEndAsync();
+    }
+
+    /// <summary>Proves that nothing waits for this client, and that its session lives: a ping's answer is the next frame.</summary>
+    public async Task ExpectNothingAsync()
+    {
+        await SendAsync(ClientFrame.Ping("nothing?"u8));
+        Frame frame = await ReadFrameAsync();
+        Assert.True(frame.FirstOctet == Frame.Pong && frame.PayloadText == "nothing?", $"Expected nothing, got: {frame}");
+    }
+
+    /// <summary>Leaves with the close handshake, and returns when the server has closed too.</summary>
+    public async Task LeaveAsync()
+    {
+        await SendAsync(ClientFrame.Close(1000));
+        await ExpectCloseAsync("close-1000");
+    }
+
+    public ValueTask DisposeAsync() => Connection.DisposeAsync();
+
+    private static async Task<ChannelClient> EnterAsync(ServerUnderTest server, string target, IPAddress? from, string[] headers)
+    {
+        ChannelClient client = await UpgradeAsync(server, target, from, headers);
+        await client.ReadGreetingAsync();
+        return client;
+    }
+}

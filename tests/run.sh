@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Builds once, runs every test project and the real client, and adds up. Ends with the line
+#   N passed, N failed, N skipped
+# and with a status other than 0 if anything failed, or if nothing ran.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 NO_COLOR=1
+passed=0 failed=0 skipped=0
+
+# What speaks to a server process does so once for each engine that this system has.
+engines=${CHANNEL_SERVER_ENGINE:-kestrel}
+if [ -z "${CHANNEL_SERVER_ENGINE:-}" ] && [ "$(uname -s)" = Linux ]; then
+  engines="epoll kestrel"
+fi
+
+say() { printf '\n== %s\n' "$*"; }
+
+add() { # add PASSED FAILED SKIPPED
+  passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+finish() {
+  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+  exit
+}
+
+# Installs Debian packages where that is possible. Says so where it is not.
+install() { # install PACKAGE...
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    return 1
+  fi
+  echo "Installing $*"
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >/dev/null
+}
+
+# A number of the last line of a test executable: "Total: 9, Errors: 0, Failed: 1, Skipped: 2, ...".
+count() { # count WORD FILE
+  sed -nE "s/.*Total: .*$1: ([0-9]+),.*/\1/p; s/.*$1: ([0-9]+), Errors: .*/\1/p" "$2" | tail -1
+}
+
+run_project() { # run_project FOLDER [REMARK]
+  local name dll log status
+  name=$(sed -nE 's:.*<AssemblyName>(.*)</AssemblyName>.*:\1:p' "$1"/*.csproj)
+  dll=$1/bin/Release/net10.0/$name.dll
+  log=$(mktemp)
+  say "$name${2:+, $2}"
+  dotnet "$dll" -noColor -noLogo 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  local total errors bad not
+  total=$(count Total "$log") errors=$(count Errors "$log") bad=$(count Failed "$log") not=$(count Skipped "$log")
+  rm -f "$log"
+  bad=$((${bad:-0} + ${errors:-0})) not=${not:-0}
+  # A crash, or a fixture that failed, shows in the status alone.
+  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+    echo "$name ended with status $status"
+    bad=1
+  fi
+  local ok=$((${total:-0} - bad - not))
+  add "$((ok > 0 ? ok : 0))" "$bad" "$not"
+}
+
+run_real_client() {
+  local missing=()
+  say "Real client (fxa-pairing-channel, in Node.js)"
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
+  if [ ${#missing[@]} -gt 0 ] && ! install "${missing[@]}"; then
+    echo "Skipped: ${missing[*]} missing, and could not be installed."
+    add 0 0 1
+    return
+  fi
+  # Fetched once, and again when the lock file changes.
+  if ! (cd tests/RealClient && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
+    echo "Skipped: npm could not fetch the client and its WebSocket (tests/RealClient/package.json)."
+    add 0 0 1
+    return
+  fi
+  for engine in $engines; do
+    pair_with "$engine"
+  done
+}
+
+pair_with() { # pair_with ENGINE
+  local log status
+  log=$(mktemp)
+  echo "engine $1:"
+  CHANNEL_SERVER_ENGINE=$1 node tests/RealClient/pairing.test.js 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  local ok bad
+  ok=$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log") bad=$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")
+  rm -f "$log"
+  [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ] && bad=1
+  add "${ok:-0}" "${bad:-0}" 0
+}
+
+say "Build"
+if ! command -v dotnet >/dev/null; then
+  echo "The .NET 10 SDK is missing: there is no 'dotnet' in the path."
+  exit 1
+fi
+if ! dotnet build ChannelServer.slnx -c Release --nologo -v quiet; then
+  echo "The build failed."
+  add 0 1 0
+  finish
+fi
+
+for project in tests/*/*.csproj; do
+  folder=$(dirname "$project")
+  if [ "$folder" = tests/Conformance ]; then
+    for engine in $engines; do
+      CHANNEL_SERVER_ENGINE=$engine run_project "$folder" "engine $engine"
+    done
+  else
+    run_project "$folder"
+  fi
+done
+run_real_client
+finish
