@@ -83,6 +83,7 @@ internal sealed class Referee
         int length = input.Length;
         int consumed = _core.Receive(connection.Session, input);
         Note(connection, TraceKind.Received, length, consumed);
+        _census.IsWithinRead = consumed < length;
         SimulationFailure.Unless(consumed > 0 && consumed <= length, $"{consumed} of {length} octets consumed", connection.Number);
         Model.Receive(connection.Model, _copy.AsSpan(0, consumed));
         bool mayWait = consumed == length || Model.Changed.Exists(session => session.Pending > 0);
