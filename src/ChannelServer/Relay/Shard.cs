@@ -169,7 +169,8 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     {
         int position = 0;
         _isUnderPressure = false;
-        while (session.Phase == SessionPhase.Open && !_isUnderPressure)
+        // At the end of the input the reader is asked once more, whatever the pressure: it gives back what it has delivered.
+        while (session.Phase == SessionPhase.Open && !(_isUnderPressure && position < input.Length))
         {
             FrameEvent found = session.Reader.Read(input[position..], _frameLimits, _partials, out int consumed, out Span<byte> payload);
             position += consumed;
@@ -178,8 +179,12 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             NoteLife(session);
             Handle(session, found, payload);
         }
-        // What follows the end of a session is not looked at.
-        return session.Phase == SessionPhase.Open ? position : input.Length;
+        if (session.Phase == SessionPhase.Open)
+            return position;
+        // The session's own message may have ended it. The client's close frame can stand in the same read.
+        if (session.Phase == SessionPhase.Lingering && !session.IsGarbled)
+            AwaitClose(session, input[position..]);
+        return input.Length;
     }
 
     private void Handle(Session session, FrameEvent found, Span<byte> payload)
