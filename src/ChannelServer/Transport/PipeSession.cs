@@ -35,13 +35,11 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
     public Arrival? Arrival { get; set; }
 
-    /// <summary>Runs until the session is finished and its pipes are done with.</summary>
-    public async Task RunAsync()
+    /// <summary>Asks for the seat. The task completes when the session is finished and nothing of it is under way on the pipes.</summary>
+    public Task RunAsync()
     {
         shard.Post(this, PipeFact.Arrived);
-        await _released.Task;
-        await connection.Pipes.Output.CompleteAsync();
-        await connection.Pipes.Input.CompleteAsync();
+        return _released.Task;
     }
 
     /// <summary>Starts a read, unless one is under way.</summary>
@@ -193,7 +191,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         _isReleased = true;
         if (_writing > 0)
         {
-            connection.Abort();
+            connection.Lifetime.Abort();
             connection.Pipes.Output.CancelPendingFlush();
         }
         if (_isReading)
