@@ -15,3 +15,5 @@ fmt: ## Put every source file into form
 
 publish: ## Build what is deployed, into artifacts/
 	dotnet publish src/ChannelServer -c Release -o artifacts
+
+include fuzz/fuzz.mk tests/Echo/echo.mk

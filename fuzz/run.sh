@@ -34,7 +34,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_gcServer=0
 status=0
 for target in "${targets[@]}"; do
   found=artifacts/fuzz/$target
-  run=(dotnet "$build/ChannelServer.Fuzz.dll" "$target")
+  run=("$(command -v dotnet)" "$build/ChannelServer.Fuzz.dll" "$target")
   rm -rf "$found"
   mkdir -p "$found"
   echo "== $target, $seconds s"
