@@ -16,7 +16,7 @@ bench-micro: ## Micro-benchmarks of the codec, the envelope and the upgrade
 	dotnet run -c Release --project bench/Micro -- --filter '*'
 
 bench-needs:
-	@for tool in gcc go node npm taskset; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@for tool in gcc go node npm taskset setpriv; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	[ -d /usr/share/gocode/src/github.com/gorilla/websocket ] || missing="$$missing gorilla/websocket"; \
 	[ -z "$$missing" ] || { echo "missing:$$missing"; \
 	echo "apt-get install gcc libc6-dev golang-go golang-github-gorilla-websocket-dev nodejs npm util-linux"; exit 1; }
