@@ -28,7 +28,7 @@ dotnet publish fuzz/Fuzz.csproj -c Release -v quiet --nologo -o "$build"
 dotnet sharpfuzz "$build/channelserver.dll" ChannelServer.WebSockets ChannelServer.Relay ChannelServer.Http ChannelServer.Transport.ChannelRoute
 
 # The program is a managed one, and this machine need not be tuned for fuzzing.
-export AFL_SKIP_BIN_CHECK=1 AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
+export AFL_SKIP_BIN_CHECK=1 AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_CRASHING_SEEDS_AS_NEW_CRASH=1
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_gcServer=0
 
 status=0
