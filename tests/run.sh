@@ -106,7 +106,7 @@ if ! dotnet build ChannelServer.slnx -c Release --nologo -v quiet; then
   finish
 fi
 
-for project in tests/*/*.csproj; do
+for project in $(grep -l xunit.v3 tests/*/*.csproj); do
   folder=$(dirname "$project")
   if [ "$folder" = tests/Conformance ]; then
     for engine in $engines; do
