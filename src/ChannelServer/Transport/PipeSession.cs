@@ -45,12 +45,21 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     }
 
     /// <summary>Starts a read, unless one is under way.</summary>
-    private void StartReading()
+    private void StartReading(Shard core)
     {
         if (_isReading || _isReleased)
             return;
+        try
+        {
+            _read = connection.Pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            // A pipe that is broken already says so at once, not by the awaiter.
+            core.Broken(this);
+            return;
+        }
         _isReading = true;
-        _read = connection.Pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
         _read.UnsafeOnCompleted(_onRead ??= () => shard.Post(this, PipeFact.Readable));
     }
 
@@ -83,7 +92,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         Arrival = null;
         turn.Seat(this, arrival);
         turn.ServeTouched();
-        StartReading();
+        StartReading(turn.Core);
     }
 
     private void Read(ShardTurn turn)
@@ -104,7 +113,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         if (result.IsCompleted)
             turn.Core.InputEnded(this);
         else if (Phase != SessionPhase.Finished)
-            StartReading();
+            StartReading(turn.Core);
     }
 
     private void Resume(Shard core)
@@ -136,8 +145,16 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         {
             ReadOnlySpan<byte> next = Unsent[..Math.Min(Unsent.Length, WriteSize)];
             connection.Pipes.Output.Write(next);
+            try
+            {
+                _write = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+            }
+            catch (Exception fault) when (fault is IOException or OperationCanceledException)
+            {
+                core.Broken(this);
+                break;
+            }
             _writing = next.Length;
-            _write = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
             if (!_write.IsCompleted)
             {
                 core.Sent(this, 0);
