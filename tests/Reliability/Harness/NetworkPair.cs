@@ -97,8 +97,8 @@ internal sealed partial class NetworkPair : IDisposable
         {
             try
             {
-                using FileStream file = File.OpenRead($"/var/run/netns/{name}");
-                if (SetNamespace((int)file.SafeFileHandle.DangerousGetHandle(), CloneNewNet) != 0)
+                using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle($"/var/run/netns/{name}");
+                if (SetNamespace((int)file.DangerousGetHandle(), CloneNewNet) != 0)
                     throw new InvalidOperationException($"setns: {Marshal.GetLastPInvokeErrorMessage()}");
                 socket = new Socket(family, type, ProtocolType.Unspecified);
             }

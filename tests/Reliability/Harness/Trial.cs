@@ -94,7 +94,8 @@ internal sealed class Trial : IAsyncDisposable
             () => $"I3: {ProcessStatus.Descriptors(Process.Id)} descriptors, {_descriptors} before.");
         if (_options.HasStatsd)
             await Effort.UntilAsync(() => Statsd.Begun == Statsd.Ended, TimeSpan.FromSeconds(30), () => $"I6: {Statsd}");
-        await ExpectRestAsync();
+        if (_options.ExpectsRest)
+            await ExpectRestAsync();
         long resident = ProcessStatus.ResidentKilobytes(Process.Id);
         long allowed = (long)(_resident * 1.15) + (_options.SlackMegabytes * 1024);
         Assert.True(resident <= allowed, $"I3: {resident} kB resident, {_resident} kB before.");

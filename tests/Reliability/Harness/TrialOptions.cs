@@ -19,6 +19,9 @@ internal sealed record TrialOptions
     /// <summary>Whether a canary sings; not where the limits under test would end its channel.</summary>
     public bool HasCanary { get; init; } = true;
 
+    /// <summary>Whether the idle server is expected to rest.</summary>
+    public bool ExpectsRest { get; init; } = true;
+
     /// <summary>Whether the sums of statsd arrive, for the checks that need them.</summary>
     public bool HasStatsd { get; init; } = true;
 

@@ -9,20 +9,21 @@ public sealed class SlowReaderTests
 {
     private const int Channels = 20;
 
-    [Fact]
-    public async Task A_slow_reader_costs_its_peers_nothing_and_the_server_little()
+    /// <param name="messages">Of 60,000 octets each: so few that the last write is stuck, or so many that the queue is full.</param>
+    [Theory]
+    [InlineData(5)]
+    [InlineData(30)]
+    public async Task A_slow_reader_costs_its_peers_nothing_and_the_server_little(int messages)
     {
-
-        const int Messages = 30;
         await using Trial trial = await Trial.StartAsync();
         ProcessStatus.ResetPeak(trial.Process.Id);
-        TimeSpan[] gone = await Task.WhenAll(Enumerable.Range(0, Channels).Select(channel => StallAsync(trial, Messages)));
+        TimeSpan[] gone = await Task.WhenAll(Enumerable.Range(0, Channels).Select(channel => StallAsync(trial, messages)));
         long growth = ProcessStatus.PeakKilobytes(trial.Process.Id) - trial.ResidentBefore;
         Assert.Equal(Channels, trial.Statsd.EndedBy("slow_consumer"));
         // 20 channels times 256 KiB of queue and one message, twice for the doubling of buffers.
         Assert.True(growth < 40 * 1024, $"{growth} kB more than before.");
         Latencies latencies = await trial.ConcludeAsync();
-        Figures.Add("20 slow readers, 36 MB for them", $"gone within {gone.Max().TotalSeconds:0.0} s, peak {growth / 1024.0:0.0} MB over the start, canary {latencies}");
+        Figures.Add($"20 slow readers, {messages} messages of 60 kB for each", $"gone within {gone.Max().TotalSeconds:0.0} s, peak {growth / 1024.0:0.0} MB over the start, canary {latencies}");
     }
 
     /// <returns>How long after the last message the slow one's seat was free.</returns>
