@@ -16,6 +16,12 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
     /// <summary>How long a request head may take: 408 after that.</summary>
     public static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Octets that the kernel queues for one socket, which it doubles for its own bookkeeping. Bounds what a slow reader costs: left to
+    /// itself the kernel queued 3.8 MB for one.
+    /// </summary>
+    public const int SendBuffer = 64 * 1024;
+
     private int _nextShard;
 
     /// <summary>How many shards there are.</summary>
