@@ -6,6 +6,7 @@ using ChannelServer.Relay;
 using ChannelServer.Tests.Relay;
 using ChannelServer.Tests.WebSockets;
 using ChannelServer.Transport;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Time.Testing;
 
 namespace ChannelServer.Tests.Transport;
@@ -118,7 +119,7 @@ public sealed class PipeShardTests : IDisposable
 
     private (PipeSession Session, Task Run) Enter(Wire wire, string channelId)
     {
-        PipeSession session = new(new PipeConnection(wire, Socket: null, Abort: () => { }), _shard)
+        PipeSession session = new(new PipeConnection(wire, Socket: null, wire), _shard)
         {
             Arrival = new Arrival(Encoding.ASCII.GetBytes(channelId), new Visitor(IPAddress.Loopback, SenderMetadata.Empty, LanguagePriorityList.None), []),
         };
@@ -126,7 +127,7 @@ public sealed class PipeShardTests : IDisposable
     }
 
     /// <summary>The server's end of a connection in memory, and the client's.</summary>
-    private sealed class Wire : IDuplexPipe
+    private sealed class Wire : IDuplexPipe, IConnectionLifetimeFeature
     {
         private readonly Pipe _up = new(_inline);
         private readonly Pipe _down = new(_inline);
@@ -136,6 +137,10 @@ public sealed class PipeShardTests : IDisposable
             Reader = new WatchedReader(_up.Reader);
             Writer = new FaultyWriter(_down.Writer);
         }
+
+        public CancellationToken ConnectionClosed { get; set; }
+
+        public void Abort() => _down.Reader.CancelPendingRead();
 
         public WatchedReader Reader { get; }
 
