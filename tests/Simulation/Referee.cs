@@ -200,7 +200,7 @@ internal sealed class Referee
             _world.Trace.Add(_core.Now, TraceKind.Heard, -1, ((int)heard[i].Kind << 8) | (int)heard[i].Reason, heard[i].Code);
             bool isExpected = i < Model.Heard.Count && heard[i] == Model.Heard[i];
             SimulationFailure.Unless(isExpected,
-                $"The observer heard {heard[i]}; expected was {(i < Model.Heard.Count ? Model.Heard[i] : "nothing")}");
+                $"The observer heard {heard[i]}; expected was {(i < Model.Heard.Count ? Model.Heard[i].ToString() : "nothing")}");
         }
         SimulationFailure.Unless(heard.Count == Model.Heard.Count, $"The observer did not hear {(Model.Heard.Count > 0 ? Model.Heard[^1] : default)}");
         heard.Clear();

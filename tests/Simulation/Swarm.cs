@@ -81,14 +81,14 @@ internal sealed record Swarm
         return new Limits
         {
             MaxChannelConnections = chance.Pick(1, 2, 3, 3, 5),
-            MaxExchanges = chance.Pick(0, 0, 1, 3, 10, 200),
+            MaxExchanges = chance.Pick(0, 0, 1, 3, 10, 1000),
             MaxData = chance.Pick(0, 0, 0, 64, 2000, 100_000),
             MaxMessage = chance.Pick(16, 125, 126, 1000, 65535, 65536, 70_000),
             ConnLifespan = chance.Pick(0, 2000, 20_000, 300_000) * Milliseconds(1),
             ClientTimeout = chance.Pick(1000, 6000, 30_000) * Milliseconds(1),
             Heartbeat = chance.Pick(0, 300, 1000, 5000, 5000) * Milliseconds(1),
-            OutboundOctets = chance.Pick(200, 4096, 256 * 1024),
-            OutboundMessages = chance.Pick(1, 2, 8, 64, 64),
+            OutboundOctets = chance.Pick(200, 4096, 256 * 1024, 256 * 1024),
+            OutboundMessages = chance.Pick(1, 2, 8, 64, 64, 64),
             WriteTimeout = chance.Pick(200, 1000, 5000) * Milliseconds(1),
             MaxFragments = chance.Pick(1, 2, 3, 64),
             ControlOctetsPerSecond = chance.Pick(100, 1000, 16 * 1024),

@@ -22,7 +22,10 @@ internal sealed partial class Crowd
         if (client.ToSay > 0)
         {
             client.ToSay--;
-            Say(client);
+            if (client.Chance.Chance(30))
+                Chatter(client);
+            else
+                Say(client);
             return;
         }
         switch (client.Temperament)
@@ -56,6 +59,13 @@ internal sealed partial class Crowd
         if (client.Chance.Chance(100))
             ClientFrames.Frame(client.Outgoing, client.Chance.Pick(0x89, 0x8A), "?"u8, client.Chance);
         ClientFrames.Message(client.Outgoing, ClientFrames.Text(world.Swarm.Limits, client.Chance), world.Swarm.Limits, client.Chance);
+    }
+
+    /// <summary>Many short messages at once: more than the queue of any receiver holds.</summary>
+    private static void Chatter(Client client)
+    {
+        for (int i = client.Chance.Between(50, 300); i > 0; i--)
+            ClientFrames.Frame(client.Outgoing, 0x81, "x"u8, client.Chance);
     }
 
     private static void SendClose(Client client)
@@ -113,9 +123,8 @@ internal sealed partial class Crowd
             case ModelFrame.Text:
                 HasCanarySung |= connection == _canaryOpener && payload.AsSpan().IndexOf(_song) > 0;
                 return;
-            case ModelFrame.Ping when client.Temperament != Temperament.Silent && !client.HasSentClose && !connection.Up.IsEnded && !client.WantsEnd:
-                // A pong behind half an attack would be part of it.
-                if (client.Temperament != Temperament.Hostile || client.Attack is Attack.PingFlood or Attack.PongFlood)
+            case ModelFrame.Ping:
+                if (Answers(client))
                     ClientFrames.Frame(client.Outgoing, 0x8A, payload, client.Chance);
                 return;
             case ModelFrame.Close:
@@ -128,6 +137,11 @@ internal sealed partial class Crowd
                 return;
         }
     }
+
+    /// <summary>Whether it answers a ping. Behind half an attack a pong would be part of it.</summary>
+    private static bool Answers(Client client) =>
+        client.Temperament != Temperament.Silent && !client.HasSentClose && !client.WantsEnd
+        && (client.Temperament != Temperament.Hostile || client.Attack is Attack.PingFlood or Attack.PongFlood);
 
     private void SeeGreeting(Connection connection)
     {

@@ -130,6 +130,8 @@ internal sealed partial class Crowd(World world, Prng chance)
             client.ToSay = client.Chance.Between(1, 40);
             while (client.ToSay-- > 0)
                 Say(client);
+            if (client.Chance.Chance(200))
+                Chatter(client);
         }
         Flush(connection);
         world.Driver.Post(connection, Letter.Arrived);

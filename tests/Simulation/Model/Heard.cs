@@ -14,7 +14,12 @@ internal enum HeardKind : byte
 /// <summary>One call of the observer.</summary>
 internal readonly record struct Heard(
     HeardKind Kind, EndReason Reason = EndReason.None, ushort Code = 0, TimeSpan Length = default, int Messages = 0,
-    IPAddress? Address = null, bool Opened = false);
+    IPAddress? Address = null, bool Opened = false)
+{
+    public override string ToString() => Kind == HeardKind.Began
+        ? $"Began (opened: {Opened})"
+        : $"{Kind} by {Reason} (code {Code}, {Messages} messages, after {Length.TotalSeconds:F6} s)";
+}
 
 /// <summary>Writes down what the core tells.</summary>
 internal sealed class Listener : IRelayObserver

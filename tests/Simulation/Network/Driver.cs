@@ -18,10 +18,11 @@ internal enum Letter : byte
 internal sealed class Driver(World world, Referee referee, Prng chance)
 {
     private const int ChunkSize = 16 * 1024;
+    private const int InputSize = 64 * 1024;
     private const int EndedPerTurn = 64;
 
     private readonly Queue<(Connection, Letter)> _letters = new();
-    private readonly byte[] _input = new byte[ChunkSize];
+    private readonly byte[] _input = new byte[InputSize];
     private TimeSpan _armedFor = TimeSpan.MaxValue;
     private bool _isTurnDue;
 
@@ -149,7 +150,7 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
             referee.Broken(connection);
             return;
         }
-        int room = chance.Chance(300) ? 1 + chance.Below(64) : ChunkSize;
+        int room = chance.Chance(300) ? 1 + chance.Below(64) : InputSize;
         int taken = connection.Up.Read(_input.AsSpan(0, room));
         world.NoteReadUp(connection);
         Span<byte> input = _input.AsSpan(0, taken);
@@ -196,6 +197,9 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
     private void Serve(Connection connection)
     {
         Session session = connection.Session;
+        // An event loop may try a full socket again, and report that nothing was taken.
+        if (connection.IsBlocked && !connection.IsReleased && !world.Swarm.WritesChunks && !session.Unsent.IsEmpty && chance.Chance(300))
+            referee.Sent(connection, []);
         while (!connection.IsBlocked && !connection.IsReleased && session.Phase != SessionPhase.Finished && !session.Unsent.IsEmpty)
         {
             if (connection.IsReset)
