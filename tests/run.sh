@@ -136,7 +136,7 @@ if [ "$(uname -s)" = Linux ] && ! { command -v nft && command -v tc && [ -e /usr
   install nftables iproute2 faketime || echo "Missing, and could not be installed: nftables, iproute2 or faketime. Some tests will be skipped."
 fi
 
-for project in tests/*/*.csproj; do
+for project in $(grep -l xunit.v3 tests/*/*.csproj); do
   folder=$(dirname "$project")
   if [ "$folder" = tests/Conformance ]; then
     for engine in $engines; do

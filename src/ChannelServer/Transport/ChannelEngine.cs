@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.WebSockets;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace ChannelServer.Transport;
 
@@ -70,5 +71,5 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
 /// <summary>A connection that is carried on pipes.</summary>
 /// <param name="Pipes">Its bytes.</param>
 /// <param name="Socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
-/// <param name="Abort">Cuts it.</param>
-internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, Action Abort);
+/// <param name="Lifetime">Cuts it.</param>
+internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime);

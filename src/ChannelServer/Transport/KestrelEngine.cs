@@ -144,7 +144,7 @@ internal sealed class KestrelEngine : ChannelEngine
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        PipeConnection pipes = new(connection.Transport, socket, connection.Abort);
+        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
         PipeSession session = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true);
         return (route.Status, head.Length, session);
     }

@@ -35,13 +35,11 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
     public Arrival? Arrival { get; set; }
 
-    /// <summary>Runs until the session is finished and its pipes are done with.</summary>
-    public async Task RunAsync()
+    /// <summary>Asks for the seat. The task completes when the session is finished and nothing of it is under way on the pipes.</summary>
+    public Task RunAsync()
     {
         shard.Post(this, PipeFact.Arrived);
-        await _released.Task;
-        await connection.Pipes.Output.CompleteAsync();
-        await connection.Pipes.Input.CompleteAsync();
+        return _released.Task;
     }
 
     /// <summary>Starts a read, unless one is under way.</summary>
@@ -107,9 +105,17 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
             turn.Core.Broken(this);
             return;
         }
-        foreach (ReadOnlyMemory<byte> segment in result.Buffer)
-            turn.Receive(this, segment.Span);
-        connection.Pipes.Input.AdvanceTo(result.Buffer.End);
+        try
+        {
+            foreach (ReadOnlyMemory<byte> segment in result.Buffer)
+                turn.Receive(this, segment.Span);
+        }
+        finally
+        {
+            // Until here the buffer is in use: a release in the midst of it would return its memory.
+            connection.Pipes.Input.AdvanceTo(result.Buffer.End);
+            _isReading = false;
+        }
         if (result.IsCompleted)
             turn.Core.InputEnded(this);
         else if (Phase != SessionPhase.Finished)
@@ -127,8 +133,15 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     /// <exception cref="OperationCanceledException">The connection was cut on this side.</exception>
     private ReadResult TakeRead()
     {
-        _isReading = false;
-        return _read.GetResult();
+        try
+        {
+            return _read.GetResult();
+        }
+        catch
+        {
+            _isReading = false;
+            throw;
+        }
     }
 
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
@@ -210,7 +223,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         _isReleased = true;
         if (_writing > 0)
         {
-            connection.Abort();
+            connection.Lifetime.Abort();
             connection.Pipes.Output.CancelPendingFlush();
         }
         if (_isReading)
