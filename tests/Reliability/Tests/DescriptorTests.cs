@@ -18,7 +18,7 @@ public sealed class DescriptorTests
             ExpectedErrors = ["LogAcceptFailure"],
         });
         List<Socket> sockets = [];
-        int upgraded = 0;
+        List<string> answers = [];
         for (int i = 0; i < 2000; i++)
         {
             Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -31,9 +31,12 @@ public sealed class DescriptorTests
         await Task.Delay(2000, TestContext.Current.CancellationToken);
         foreach (Socket socket in sockets)
         {
-            upgraded += socket.Available > 0 ? 1 : 0;
+            byte[] answer = new byte[12];
+            if (socket.Available >= answer.Length && socket.Receive(answer) == answer.Length)
+                answers.Add(Encoding.ASCII.GetString(answer));
             socket.Close(0);
         }
+        Assert.All(answers, answer => Assert.True(answer is "HTTP/1.1 101" or "HTTP/1.1 503", answer));
         Stopwatch waited = Stopwatch.StartNew();
         await trial.ExpectHealthAsync();
         await using (ChannelClient newcomer = await trial.OpenAsync())
@@ -41,6 +44,6 @@ public sealed class DescriptorTests
         TimeSpan recovered = waited.Elapsed;
         Assert.True(recovered < TimeSpan.FromSeconds(Effort.IsFull ? 2 : 8), $"Recovered after {recovered}.");
         Latencies latencies = await trial.ConcludeAsync();
-        Figures.Add("512 descriptors, 2,000 connections", $"{upgraded} answered, recovered {recovered.TotalSeconds:0.00} s after, canary {latencies}");
+        Figures.Add("512 descriptors, 2,000 connections", $"{answers.Count(answer => answer.EndsWith('1'))} upgraded, {answers.Count(answer => answer.EndsWith('3'))} told 503, recovered {recovered.TotalSeconds:0.00} s after, canary {latencies}");
     }
 }

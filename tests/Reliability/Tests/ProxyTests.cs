@@ -41,14 +41,12 @@ public sealed class ProxyTests
                 await using ChannelClient second = await ChannelClient.JoinAsync(behind, first.ChannelId);
                 await first.SendTextAsync("who am I?");
                 using JsonDocument sender = JsonDocument.Parse(await second.ReadSenderAsync());
-                string remote = sender.RootElement.TryGetProperty("remote", out JsonElement value) ? value.GetString()! : "none";
-                Assert.True(remote is "none" or "127.0.0.7" or "198.51.100.7", $"{remote} behind {proxy} with {string.Join("; ", headers)}");
-                Assert.NotEqual("192.0.2.66", remote);
+                Assert.Equal("198.51.100.7", sender.RootElement.GetProperty("remote").GetString());
                 await second.LeaveAsync();
                 await first.LeaveAsync();
             }
             await trial.ConcludeAsync();
-            Figures.Add($"X-Forwarded-For forged in {forged.Length} ways behind {proxy}", $"never believed");
+            Figures.Add($"X-Forwarded-For forged in {forged.Length} ways behind {proxy}", $"never believed; the proxy's word always");
         }
         finally
         {
@@ -98,7 +96,7 @@ public sealed class ProxyTests
           timeout server 60s
         frontend in
           bind 127.0.0.1:{port}
-          http-request set-src 198.51.100.7
+          http-request set-src str(198.51.100.7)
           option forwardfor
           default_backend out
         backend out
