@@ -22,7 +22,7 @@ bench-needs:
 	echo "apt-get install gcc libc6-dev golang-go golang-github-gorilla-websocket-dev nodejs npm util-linux"; exit 1; }
 
 bench-build: bench-needs $(BENCH)/floor $(BENCH)/gorilla bench/peers/ws/node_modules
-	dotnet publish src/ChannelServer -c Release -v q --nologo -o $(BENCH)/server
+	$(PUBLISH) -o $(BENCH)/server
 	dotnet publish bench/peers/KestrelWebSockets -c Release -v q --nologo -o $(BENCH)/kestrel-websockets
 	dotnet publish bench/Load -c Release -v q --nologo -o $(BENCH)/load
 

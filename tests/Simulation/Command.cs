@@ -29,6 +29,11 @@ internal static class Command
                 return 1;
             }
         }
+        foreach (Relay.EndReason reason in Enum.GetValues<Relay.EndReason>())
+        {
+            if (replay.Reasons[(int)reason] > 0)
+                Console.WriteLine($"{replay.Reasons[(int)reason],10} {reason}");
+        }
         if (count > 1)
             Console.WriteLine($"{count} seeds hold, {replay.Events} events in {Stopwatch.GetElapsedTime(started).TotalSeconds:F1} s");
         return 0;

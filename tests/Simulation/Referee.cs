@@ -33,6 +33,9 @@ internal sealed class Referee
 
     public ModelServer Model { get; }
 
+    /// <summary>How often a session ended, or was refused, for each reason.</summary>
+    public int[] Reasons => _listener.Reasons;
+
     public TimeSpan NextDeadline => _core.NextDeadline;
 
     public TimeSpan Now => _core.Now;

@@ -1,7 +1,8 @@
 namespace ChannelServer.Simulation;
 
 /// <summary>Runs seeds and turns a failure into something that a person can act on.</summary>
-internal sealed class Replay
+/// <param name="prepare">What is done to each world before it runs.</param>
+internal sealed class Replay(Action<World>? prepare = null)
 {
     private const int Lines = 60;
 
@@ -9,6 +10,9 @@ internal sealed class Replay
 
     /// <summary>Events of all worlds so far.</summary>
     public long Events { get; private set; }
+
+    /// <summary>How often a session ended, or was refused, for each reason, in all worlds so far.</summary>
+    public int[] Reasons { get; } = new int[Enum.GetValues<Relay.EndReason>().Length];
 
     /// <summary>The most sessions that lived at once in the last world.</summary>
     public int Peak { get; private set; }
@@ -22,6 +26,7 @@ internal sealed class Replay
         World world = new(seed, _trace, clients, steps);
         try
         {
+            prepare?.Invoke(world);
             world.Run();
         }
 #pragma warning disable CA1031 // Whatever escapes is a failure, and wants to be told with its seed.
@@ -32,6 +37,8 @@ internal sealed class Replay
         }
         Events += world.Steps;
         Peak = world.Peak;
+        for (int reason = 0; reason < Reasons.Length; reason++)
+            Reasons[reason] += world.Reasons[reason];
         return _trace.Hash;
     }
 

@@ -37,6 +37,9 @@ internal sealed class World
 
     public long Steps { get; private set; }
 
+    /// <summary>How often a session ended, or was refused, for each reason.</summary>
+    public int[] Reasons => _referee.Reasons;
+
     /// <summary>The most sessions that lived at once.</summary>
     public int Peak { get; private set; }
 

@@ -26,6 +26,8 @@ internal static class LateUpgrade
         Stream stream = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
         pipes!.Attach(stream);
         await session.RunAsync();
+        await pipes.Output.CompleteAsync();
+        await pipes.Input.CompleteAsync();
     }
 
     private static (int Status, StreamPipes? Pipes, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine)
@@ -44,7 +46,7 @@ internal static class LateUpgrade
         context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(head);
         StreamPipes pipes = new();
         Socket? socket = context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
-        PipeConnection connection = new(pipes, socket, context.Abort);
+        PipeConnection connection = new(pipes, socket, context.Features.GetRequiredFeature<IConnectionLifetimeFeature>());
         PipeSession session = engine.Admit(head, route.ChannelId, context.Connection.RemoteIpAddress, connection, sendsResponse: false);
         return (101, pipes, session);
     }

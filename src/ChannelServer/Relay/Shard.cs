@@ -139,6 +139,13 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             Finish(session);
     }
 
+    /// <summary>A bug of the driver showed while it served the session: it goes, as if its client had.</summary>
+    public void Failed(Session session, Exception bug)
+    {
+        _observer.Failed(bug);
+        Broken(session);
+    }
+
     /// <summary>
     /// The socket has accepted octets of <see cref="Session.Unsent"/>. When some remain, the socket takes no more for now, and the
     /// session counts as stalled until a later call reports progress.

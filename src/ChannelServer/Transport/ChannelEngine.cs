@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.WebSockets;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace ChannelServer.Transport;
 
@@ -14,6 +15,12 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
 {
     /// <summary>How long a request head may take: 408 after that.</summary>
     public static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Octets that the kernel queues for one socket, which it doubles for its own bookkeeping. Bounds what a slow reader costs: left to
+    /// itself the kernel queued 3.8 MB for one.
+    /// </summary>
+    public const int SendBuffer = 64 * 1024;
 
     private int _nextShard;
 
@@ -64,5 +71,5 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
 /// <summary>A connection that is carried on pipes.</summary>
 /// <param name="Pipes">Its bytes.</param>
 /// <param name="Socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
-/// <param name="Abort">Cuts it.</param>
-internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, Action Abort);
+/// <param name="Lifetime">Cuts it.</param>
+internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime);

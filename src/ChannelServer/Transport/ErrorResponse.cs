@@ -28,7 +28,8 @@ internal static class ErrorResponse
     public static (string Reason, string Fields, string Body) Describe(int status) => status switch
     {
         400 => ("Bad Request", "Connection: close\r\n", "The request is malformed.\n"),
-        405 => ("Method Not Allowed", "Connection: close\r\nAllow: GET\r\n", "Use GET with a WebSocket upgrade.\n"),
+        // No sentence: the request may be a HEAD, whose answer has no content.
+        405 => ("Method Not Allowed", "Connection: close\r\nAllow: GET\r\n", ""),
         408 => ("Request Timeout", "Connection: close\r\n", "The request head did not arrive in time.\n"),
         426 => ("Upgrade Required", "Connection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "This is a WebSocket endpoint.\n"),
         431 => ("Request Header Fields Too Large", "Connection: close\r\n", "The request head is too large.\n"),

@@ -39,6 +39,17 @@ internal sealed class KestrelEngine : ChannelEngine
             .Select(index => new PipeShard(index, shards, limits, telemetry, time, RandomNumberGenerator.Fill))];
     }
 
+    /// <summary>
+    /// How many connections Kestrel may hold, whatever they want; null for any number. It would accept until there is no descriptor
+    /// left, and the runtime, which opens files as it goes, then ends the process ("Out of memory").
+    /// </summary>
+    public static long? MostConnections()
+    {
+        // An idle server has 150 descriptors open, most of them its assemblies.
+        const int Reserved = 200;
+        return OperatingSystem.IsLinux() && Linux.LibC.GetDescriptorLimit(out long soft, out _) >= 0 ? Math.Max(soft - Reserved, 1) : null;
+    }
+
     /// <summary>The connection middleware.</summary>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
@@ -133,7 +144,7 @@ internal sealed class KestrelEngine : ChannelEngine
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        PipeConnection pipes = new(connection.Transport, socket, connection.Abort);
+        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
         PipeSession session = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true);
         return (route.Status, head.Length, session);
     }

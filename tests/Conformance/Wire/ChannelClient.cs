@@ -26,7 +26,12 @@ internal sealed class ChannelClient : IAsyncDisposable
     public static async Task<ChannelClient> UpgradeAsync(
         ServerUnderTest server, string target, IPAddress? from = null, string[]? headers = null, int? receiveBuffer = null)
     {
-        RawConnection connection = await RawConnection.ConnectAsync(server.Address, from, receiveBuffer);
+        return await UpgradeAsync(await RawConnection.ConnectAsync(server.Address, from, receiveBuffer), target, headers);
+    }
+
+    /// <summary>Upgrades a connection that is there already.</summary>
+    public static async Task<ChannelClient> UpgradeAsync(RawConnection connection, string target, string[]? headers = null)
+    {
         await connection.SendAsync(new UpgradeRequest(target).With(headers ?? []).ToBytes());
         HttpResponse response = await connection.ReadResponseAsync();
         Assert.Equal(101, response.Status);

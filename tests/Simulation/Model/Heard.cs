@@ -27,17 +27,25 @@ internal sealed class Listener : IRelayObserver
 
     public Exception? Bug { get; private set; }
 
+    /// <summary>How often a session ended, or was refused, for each reason.</summary>
+    public int[] Reasons { get; } = new int[Enum.GetValues<EndReason>().Length];
+
     public void SessionBegan(bool opened)
     {
         Begun++;
         Heard.Add(new Heard(HeardKind.Began, Opened: opened));
     }
 
-    public void SessionRefused(EndReason reason, IPAddress? address) => Heard.Add(new Heard(HeardKind.Refused, reason, Address: address));
+    public void SessionRefused(EndReason reason, IPAddress? address)
+    {
+        Reasons[(int)reason]++;
+        Heard.Add(new Heard(HeardKind.Refused, reason, Address: address));
+    }
 
     public void SessionEnded(in SessionEnd session)
     {
         Ended++;
+        Reasons[(int)session.Reason]++;
         Heard.Add(new Heard(HeardKind.Ended, session.Reason, session.Code, session.Length, session.Messages, session.Address));
     }
 

@@ -72,7 +72,7 @@ internal sealed partial class EpollEngine : ChannelEngine
 
     public EpollShard Shard(int index) => _shards[index];
 
-    public Arrival DescribeArrival(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress peer) =>
+    public Arrival DescribeArrival(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer) =>
         Describe(head, channelId, peer, sendsResponse: true);
 
     /// <summary>Gives a connection to Kestrel.</summary>

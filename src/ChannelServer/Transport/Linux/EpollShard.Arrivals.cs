@@ -104,7 +104,7 @@ internal sealed partial class EpollShard
         int owner = _core.OwnerOf(route.ChannelId);
         if (!route.ChannelId.IsEmpty && owner != _core.Index)
         {
-            Arrival arrival = _engine.DescribeArrival(head, route.ChannelId, session.Peer);
+            Arrival arrival = _engine.DescribeArrival(head, route.ChannelId, session.Address);
             byte[] rest = unread.ToArray();
             _epoll.Remove(session.Fd);
             Forget(session);
@@ -113,7 +113,7 @@ internal sealed partial class EpollShard
         }
         Span<byte> response = stackalloc byte[UpgradeRequest.ResponseSize];
         UpgradeRequest.WriteResponse(head, response);
-        Visitor visitor = _engine.Clients.Read(head, session.Peer);
+        Visitor visitor = _engine.Clients.Read(head, session.Address);
         BeginSession(session);
         _turn.Seat(session, route.ChannelId, visitor, response);
         if (!unread.IsEmpty)
@@ -148,7 +148,7 @@ internal sealed partial class EpollShard
     /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
     private void Answer(SocketSession session, int status)
     {
-        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Peer);
+        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Address);
         if (status == 408 && session.PartialHead is null)
         {
             // It never said a word: nobody there reads an answer.
