@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Runtime.InteropServices;
 using ChannelServer.Echo;
 using ChannelServer.WebSockets;
 
@@ -27,12 +28,15 @@ await using EchoServer server = await EchoServer.StartAsync(
     options["engine"], new IPEndPoint(IPAddress.Parse(options["host"]), Number("port")), limits);
 Console.WriteLine($"Echo at ws://{server.EndPoint}/ ({options["engine"]})");
 TaskCompletionSource interrupted = new();
-Console.CancelKeyPress += (_, press) =>
-{
-    press.Cancel = true;
-    interrupted.TrySetResult();
-};
+using PosixSignalRegistration onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+using PosixSignalRegistration onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
 await interrupted.Task;
 return 0;
+
+void End(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    interrupted.TrySetResult();
+}
 
 int Number(string option) => int.Parse(options[option], CultureInfo.InvariantCulture);
