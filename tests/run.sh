@@ -41,14 +41,39 @@ count() { # count WORD FILE
 }
 
 run_project() { # run_project FOLDER [REMARK]
-  local name dll log status
+  local name dll log
   name=$(sed -nE 's:.*<AssemblyName>(.*)</AssemblyName>.*:\1:p' "$1"/*.csproj)
   dll=$1/bin/Release/net10.0/$name.dll
   log=$(mktemp)
   say "$name${2:+, $2}"
   dotnet "$dll" -noColor -noLogo 2>&1 | tee "$log"
-  status=${PIPESTATUS[0]}
-  local total errors bad not
+  tally "$name" "$log" "${PIPESTATUS[0]}"
+}
+
+# For tests that mostly wait: all engines at once.
+run_engines_together() { # run_engines_together FOLDER
+  local name dll engine status pids=() logs
+  name=$(sed -nE 's:.*<AssemblyName>(.*)</AssemblyName>.*:\1:p' "$1"/*.csproj)
+  dll=$1/bin/Release/net10.0/$name.dll
+  logs=$(mktemp -d)
+  say "$name, engines $engines"
+  for engine in $engines; do
+    CHANNEL_SERVER_ENGINE=$engine dotnet "$dll" -noColor -noLogo >"$logs/$engine" 2>&1 &
+    pids+=($!)
+  done
+  for engine in $engines; do
+    wait "${pids[0]}"
+    status=$?
+    pids=("${pids[@]:1}")
+    say "$name, engine $engine"
+    cat "$logs/$engine"
+    tally "$name" "$logs/$engine" "$status"
+  done
+  rm -r "$logs"
+}
+
+tally() { # tally NAME LOG STATUS: adds the counts of a test executable's run
+  local total errors bad not name=$1 log=$2 status=$3
   total=$(count Total "$log") errors=$(count Errors "$log") bad=$(count Failed "$log") not=$(count Skipped "$log")
   rm -f "$log"
   bad=$((${bad:-0} + ${errors:-0})) not=${not:-0}
@@ -106,12 +131,19 @@ if ! dotnet build ChannelServer.slnx -c Release --nologo -v quiet; then
   finish
 fi
 
-for project in tests/*/*.csproj; do
+# For packets that get lost and clocks that jump; without them those tests are skipped.
+if [ "$(uname -s)" = Linux ] && ! { command -v nft && command -v tc && [ -e /usr/bin/faketime ]; } >/dev/null; then
+  install nftables iproute2 faketime || echo "Missing, and could not be installed: nftables, iproute2 or faketime. Some tests will be skipped."
+fi
+
+for project in $(grep -l xunit.v3 tests/*/*.csproj); do
   folder=$(dirname "$project")
   if [ "$folder" = tests/Conformance ]; then
     for engine in $engines; do
       CHANNEL_SERVER_ENGINE=$engine run_project "$folder" "engine $engine"
     done
+  elif [ "$folder" = tests/Reliability ]; then
+    run_engines_together "$folder"
   else
     run_project "$folder"
   fi

@@ -3,6 +3,9 @@ namespace ChannelServer.Bench;
 /// <summary>One figure sheet: one server, one workload, one round.</summary>
 internal sealed record Measurement
 {
+    private const double MaxSteal = 0.05;
+    private const double MaxOthers = 0.1;
+
     public required string Workload { get; init; }
     public required string Server { get; init; }
     public required int Round { get; init; }
@@ -34,7 +37,10 @@ internal sealed record Measurement
     /// <summary>Share of the machine's time that went to processes that have no part in this.</summary>
     public double Others { get; init; }
 
-    /// <summary>The machine was not ours enough: no median counts it.</summary>
+    /// <summary>The machine was not ours enough.</summary>
+    public bool Disturbed => Steal > MaxSteal || Others > MaxOthers;
+
+    /// <summary>It, or what was measured with it, was disturbed: no median counts it.</summary>
     public bool Discarded { get; init; }
 
     /// <summary>Operations in a second.</summary>

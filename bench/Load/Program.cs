@@ -72,5 +72,5 @@ Statistics statistics = new(campaign.Measurements);
 foreach (Goal goal in Goal.All)
     Console.WriteLine(goal.Row(statistics));
 if (report is not null)
-    new Report(report, servers, campaign.Measurements, Surroundings.Read("make bench", rounds)).Write();
+    new Report(report, servers, campaign.Measurements, Surroundings.Read("ChannelServer.Bench " + string.Join(' ', args), rounds)).Write();
 return 0;

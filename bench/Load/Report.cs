@@ -41,10 +41,14 @@ internal sealed class Report(string directory, IReadOnlyList<ServerSpec> servers
             throw new InvalidDataException($"{path} has lost the markers between which the figures stand");
         File.WriteAllText(path, page[..begin] + _page + page[(end + End.Length)..]);
 
-        void Chart(string name, string title, string unit, string workload, Func<Measurement, double?> figure) =>
-            File.WriteAllText(Path.Combine(figures, name + ".svg"), BarChart.Draw(title, unit, servers
+        void Chart(string name, string title, string unit, string workload, Func<Measurement, double?> figure)
+        {
+            (string, double, bool)[] bars = [.. servers
                 .Where(server => _statistics.Has(workload, server.Name))
-                .Select(server => (server.Title, _statistics.Median(workload, server.Name, figure), !IsReference(server)))));
+                .Select(server => (server.Title, _statistics.Median(workload, server.Name, figure), !IsReference(server)))];
+            if (bars.Length > 0)
+                File.WriteAllText(Path.Combine(figures, name + ".svg"), BarChart.Draw(title, unit, bars));
+        }
 
         foreach (Workload workload in Workload.All)
             Chart(workload.Name, workload.Title, workload.Kind == WorkloadKind.Sessions ? "server CPU, µs a session" : "server CPU, µs a message", workload.Name, static m => m.CpuMicroseconds);

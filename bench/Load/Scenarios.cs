@@ -11,8 +11,12 @@ internal sealed class Conversation(LoadLoop loop, int messageSize) : Scenario(lo
         {
             for (int i = 0; i < inFlight; i++)
                 Loop.Send(pair.First!, Message);
+            Underway += inFlight;
         }
     }
+
+    /// <summary>Messages sent and not yet delivered.</summary>
+    public int Underway { get; private set; }
 
     /// <summary>Answers no more, so that what is in flight runs out.</summary>
     public bool Stopped { get; set; }
@@ -20,7 +24,9 @@ internal sealed class Conversation(LoadLoop loop, int messageSize) : Scenario(lo
     protected override void Delivered(Connection receiver)
     {
         Operations++;
-        if (!Stopped)
+        if (Stopped)
+            Underway--;
+        else
             Loop.Send(receiver, Message);
     }
 }

@@ -15,8 +15,8 @@ internal sealed class ServerProcess : IDisposable
     {
         Spec = spec;
         Port = port;
-        // taskset becomes the server by exec, so its process id is the server's.
-        ProcessStartInfo start = new("taskset", ["-c", core.ToString(CultureInfo.InvariantCulture)])
+        // Each of these becomes the next by exec, so the process id is the server's. Whatever ends this program ends the server.
+        ProcessStartInfo start = new("setpriv", ["--pdeathsig", "KILL", "taskset", "-c", core.ToString(CultureInfo.InvariantCulture)])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -50,15 +50,20 @@ internal sealed class ServerProcess : IDisposable
         while (true)
         {
             if (server._process.HasExited)
+            {
+                server._process.WaitForExit(); // until its last words are read, too
                 throw new LoadFailureException($"{spec.Name} ended: {server.LastError}");
+            }
             try
             {
                 using TcpClient probe = new();
                 probe.Connect(IPAddress.Loopback, port);
                 return server;
             }
-            catch (SocketException) when (Environment.TickCount64 < until)
+            catch (SocketException)
             {
+                if (Environment.TickCount64 > until)
+                    throw new LoadFailureException($"{spec.Name} accepts no connections: {server.LastError}");
                 Thread.Sleep(20);
             }
         }

@@ -31,10 +31,18 @@ internal sealed record Workload(string Name, string Title, WorkloadKind Kind)
 }
 
 /// <summary>Lengths of a measurement's parts.</summary>
-internal sealed record Pace(TimeSpan Warming, TimeSpan WarmUp, TimeSpan Measured, TimeSpan Settle, TimeSpan Pinging, int IdleConnections)
+/// <param name="Warming">Each of two loads before the first measurement of a process: code is compiled, memory touched.</param>
+/// <param name="WarmUp">Each load before its measured time.</param>
+/// <param name="Measured">What counts.</param>
+/// <param name="Calm">Silence before memory is read.</param>
+/// <param name="FirstPings">Long enough for every idle connection to be pinged, before its memory is read.</param>
+/// <param name="Pinging">What counts of the pings: whole heartbeats.</param>
+/// <param name="IdleConnections">How many are held.</param>
+internal sealed record Pace(
+    TimeSpan Warming, TimeSpan WarmUp, TimeSpan Measured, TimeSpan Calm, TimeSpan FirstPings, TimeSpan Pinging, int IdleConnections)
 {
-    public static Pace Full { get; } = new(Seconds(3), Seconds(1), Seconds(4), Seconds(7), Seconds(15), 18_000);
-    public static Pace Quick { get; } = new(Seconds(1), Seconds(0.5), Seconds(1), Seconds(2), Seconds(5), 2_000);
+    public static Pace Full { get; } = new(Seconds(3), Seconds(1), Seconds(3), Seconds(2), Seconds(7), Seconds(10), 18_000);
+    public static Pace Quick { get; } = new(Seconds(1), Seconds(0.5), Seconds(1), Seconds(1), Seconds(1), Seconds(5), 2_000);
 
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
 }

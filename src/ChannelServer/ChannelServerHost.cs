@@ -8,6 +8,7 @@ using ChannelServer.Transport;
 using ChannelServer.Transport.Linux;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace ChannelServer;
 
@@ -156,6 +157,13 @@ internal sealed class ChannelServerHost : IAsyncDisposable
             // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
             sockets.MaxWriteBufferSize = 2;
             sockets.MaxReadBufferSize = ShardTurn.InputSize;
+            // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
+            sockets.CreateBoundListenSocket = static endPoint =>
+            {
+                Socket listener = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+                listener.SendBufferSize = ChannelEngine.SendBuffer;
+                return listener;
+            };
         }).ConfigureKestrel(kestrel =>
         {
             foreach (IPAddress address in settings.ListenAddresses())

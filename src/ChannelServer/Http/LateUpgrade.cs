@@ -27,7 +27,12 @@ internal static class LateUpgrade
             (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
         }
         if (status != StatusCodes.Status101SwitchingProtocols)
+        {
             Answer(context.Response, status, retryAfter);
+            return;
+        }
+        await pipes.Output.CompleteAsync();
+        await pipes.Input.CompleteAsync();
     }
 
     private static async Task UpgradeAsync(HttpContext context, StreamPipes pipes) =>
@@ -48,7 +53,7 @@ internal static class LateUpgrade
         context.Response.Headers.Connection = "Upgrade";
         context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(head);
         Socket? socket = context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
-        PipeConnection connection = new(pipes, socket, context.Abort);
+        PipeConnection connection = new(pipes, socket, context.Features.GetRequiredFeature<IConnectionLifetimeFeature>());
         Refusal refusal = engine.Admit(
             head, route.ChannelId, context.Connection.RemoteIpAddress, connection, sendsResponse: false, out PipeSession? session);
         return (refusal.Status, refusal.RetryAfter, session);

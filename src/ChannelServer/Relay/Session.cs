@@ -37,8 +37,8 @@ internal class Session
     /// <summary>The languages in which this client reads.</summary>
     public LanguagePriorityList Languages { get; private set; } = LanguagePriorityList.None;
 
-    /// <summary>The client's address; null when it is not known.</summary>
-    public IPAddress? Address { get; private set; }
+    /// <summary>The client's address; null when it is not known. Until the session has a seat, that of the connection's other end.</summary>
+    public IPAddress? Address { get; protected set; }
 
     public SessionPhase Phase { get; internal set; }
 

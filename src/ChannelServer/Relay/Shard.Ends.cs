@@ -56,7 +56,7 @@ internal sealed partial class Shard
     /// <summary>A bug showed while this session's bytes were handled: its channel ends, and no other.</summary>
     private void Fail(Session session, Exception bug)
     {
-        observer.Failed(bug);
+        _observer.Failed(bug);
         session.IsGarbled = true;
         if (session.Seat is { } seat)
             EndChannel(seat.Channel, EndReason.InternalError);
@@ -73,12 +73,12 @@ internal sealed partial class Shard
         session.EndedBy = reason;
         channel.Leave(seat);
         SessionCount--;
-        observer.SessionEnded(new SessionEnd(reason, code, Now - session.Began, seat.Accepted, session.Address));
+        _observer.SessionEnded(new SessionEnd(reason, code, Now - session.Began, seat.Accepted, session.Address));
         if (channel.SeatCount > 0)
             return;
         _channels.Remove(channel.Id);
         DeadlineList<Channel, Channel.Lifespan>.Remove(channel);
-        observer.ChannelEnded(reason);
+        _observer.ChannelEnded(reason);
     }
 
     private void Close(Session session, ushort code, ReadOnlySpan<byte> text, SessionPhase phase)

@@ -25,6 +25,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     private const int PressureOctets = 32 * 1024;
 
     private readonly FrameLimits _frameLimits = new(limits.MaxMessage, limits.MaxFragments, AcceptsBinary: false);
+    private readonly GuardedObserver _observer = new(observer);
     private readonly BufferPool _buffers = new();
     private readonly Dictionary<ChannelId, Channel> _channels = [];
     private readonly Stack<Session> _touched = new();
@@ -44,6 +45,9 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     /// <summary>Channels that exist.</summary>
     public int ChannelCount => _channels.Count;
 
+    /// <summary>Buffers and partial messages that sessions hold; zero once all of them are finished.</summary>
+    public int BuffersLent => _buffers.Lent + _partials.Lent;
+
     /// <summary>The shard that owns a channel, or this one for a text that is no id: some shard has to refuse it.</summary>
     public int OwnerOf(ReadOnlySpan<byte> id) => ChannelId.TryParse(id, out ChannelId channel) ? channel.ShardOf(shards) : index;
 
@@ -58,7 +62,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
         TimeSpan due = limits.ConnLifespan > TimeSpan.Zero ? Now + limits.ConnLifespan : TimeSpan.MaxValue;
         _lifespans.Append(channel, due);
         Begin(session, visitor, head, channel);
-        observer.SessionBegan(opened: true);
+        _observer.SessionBegan(opened: true);
     }
 
     /// <summary>Brings a session that has just begun into the channel that it names, or tells it why not.</summary>
@@ -73,7 +77,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
         if (refusal == EndReason.None)
         {
             Begin(session, visitor, head, channel!);
-            observer.SessionBegan(opened: false);
+            _observer.SessionBegan(opened: false);
         }
         else
         {
@@ -87,7 +91,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
         session.Introduce(visitor);
         session.EndedBy = refusal;
         session.Outbox.AppendHead(head, _buffers);
-        observer.SessionRefused(refusal, visitor.Address);
+        _observer.SessionRefused(refusal, visitor.Address);
         Close(session, refusal.Code(), refusal.Text(), SessionPhase.Lingering);
     }
 
@@ -135,6 +139,13 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             Finish(session);
     }
 
+    /// <summary>A bug of the driver showed while it served the session: it goes, as if its client had.</summary>
+    public void Failed(Session session, Exception bug)
+    {
+        _observer.Failed(bug);
+        Broken(session);
+    }
+
     /// <summary>
     /// The socket has accepted octets of <see cref="Session.Unsent"/>. When some remain, the socket takes no more for now, and the
     /// session counts as stalled until a later call reports progress.
@@ -165,7 +176,8 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     {
         int position = 0;
         _isUnderPressure = false;
-        while (session.Phase == SessionPhase.Open && !_isUnderPressure)
+        // At the end of the input the reader is asked once more, whatever the pressure: it gives back what it has delivered.
+        while (session.Phase == SessionPhase.Open && !(_isUnderPressure && position < input.Length))
         {
             FrameEvent found = session.Reader.Read(input[position..], _frameLimits, _partials, out int consumed, out Span<byte> payload);
             position += consumed;
@@ -174,8 +186,12 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             NoteLife(session);
             Handle(session, found, payload);
         }
-        // What follows the end of a session is not looked at.
-        return session.Phase == SessionPhase.Open ? position : input.Length;
+        if (session.Phase == SessionPhase.Open)
+            return position;
+        // The session's own message may have ended it. The client's close frame can stand in the same read.
+        if (session.Phase == SessionPhase.Lingering && !session.IsGarbled)
+            AwaitClose(session, input[position..]);
+        return input.Length;
     }
 
     private void Handle(Session session, FrameEvent found, Span<byte> payload)

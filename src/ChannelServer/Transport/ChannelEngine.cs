@@ -5,6 +5,7 @@ using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.WebSockets;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace ChannelServer.Transport;
 
@@ -16,6 +17,12 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
 {
     /// <summary>How long a request head may take: 408 after that.</summary>
     public static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Octets that the kernel queues for one socket, which it doubles for its own bookkeeping. Bounds what a slow reader costs: left to
+    /// itself the kernel queued 3.8 MB for one.
+    /// </summary>
+    public const int SendBuffer = 64 * 1024;
 
     private int _nextShard;
 
@@ -110,5 +117,5 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
 /// <summary>A connection that is carried on pipes.</summary>
 /// <param name="Pipes">Its bytes.</param>
 /// <param name="Socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
-/// <param name="Abort">Cuts it.</param>
-internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, Action Abort);
+/// <param name="Lifetime">Cuts it.</param>
+internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime);

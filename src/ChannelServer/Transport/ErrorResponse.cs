@@ -31,7 +31,8 @@ internal static class ErrorResponse
     {
         400 => ("Bad Request", "Connection: close\r\n", "The request is malformed.\n"),
         403 => ("Forbidden", "Connection: close\r\n", "You may not use this server.\n"),
-        405 => ("Method Not Allowed", "Connection: close\r\nAllow: GET\r\n", "Use GET with a WebSocket upgrade.\n"),
+        // No sentence: the request may be a HEAD, whose answer has no content.
+        405 => ("Method Not Allowed", "Connection: close\r\nAllow: GET\r\n", ""),
         408 => ("Request Timeout", "Connection: close\r\n", "The request head did not arrive in time.\n"),
         426 => ("Upgrade Required", "Connection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "This is a WebSocket endpoint.\n"),
         429 => ("Too Many Requests", "Connection: close\r\n", "Too much comes from your address. Try again later.\n"),

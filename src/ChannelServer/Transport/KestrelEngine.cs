@@ -48,36 +48,26 @@ internal sealed class KestrelEngine : ChannelEngine
     /// <summary>The connection middleware.</summary>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        // Kestrel would try an accept that fails for want of descriptors over and over, so it must not come to that.
+        // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process.
         if (Admission.Sockets.IsReached)
             _undecided.CutOldest();
         Admission.Sockets.Enter();
         try
         {
-            await RunAsync(connection, next);
+            (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
+            if (session is not null)
+            {
+                Refusal refusal = await CarryAsync(session);
+                (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
+            }
+            if (status == 0)
+                await next(connection);
+            else if (status is > 0 and not 101)
+                await AnswerAsync(connection, status, retryAfter);
         }
         finally
         {
             Admission.Sockets.Leave();
-        }
-    }
-
-    private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
-    {
-        (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
-        if (session is not null)
-        {
-            Refusal refusal = await CarryAsync(session);
-            if (!refusal.IsNone)
-                await AnswerAsync(connection, refusal.Status, refusal.RetryAfter);
-        }
-        else if (status > 0)
-        {
-            await AnswerAsync(connection, status, retryAfter);
-        }
-        else if (status == 0)
-        {
-            await next(connection);
         }
     }
 
@@ -181,7 +171,7 @@ internal sealed class KestrelEngine : ChannelEngine
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        PipeConnection pipes = new(connection.Transport, socket, connection.Abort);
+        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
         Refusal refusal = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true, out PipeSession? session);
         return (refusal.Status, refusal.RetryAfter, head.Length, session);
     }

@@ -35,22 +35,29 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
     public Arrival? Arrival { get; set; }
 
-    /// <summary>Runs until the session is finished and its pipes are done with.</summary>
-    public async Task RunAsync()
+    /// <summary>Asks for the seat. The task completes when the session is finished and nothing of it is under way on the pipes.</summary>
+    public Task RunAsync()
     {
         shard.Post(this, PipeFact.Arrived);
-        await _released.Task;
-        await connection.Pipes.Output.CompleteAsync();
-        await connection.Pipes.Input.CompleteAsync();
+        return _released.Task;
     }
 
     /// <summary>Starts a read, unless one is under way.</summary>
-    private void StartReading()
+    private void StartReading(Shard core)
     {
         if (_isReading || _isReleased)
             return;
+        try
+        {
+            _read = connection.Pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            // A pipe that is broken already says so at once, not by the awaiter.
+            core.Broken(this);
+            return;
+        }
         _isReading = true;
-        _read = connection.Pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
         _read.UnsafeOnCompleted(_onRead ??= () => shard.Post(this, PipeFact.Readable));
     }
 
@@ -83,7 +90,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         Arrival = null;
         turn.Seat(this, arrival);
         turn.ServeTouched();
-        StartReading();
+        StartReading(turn.Core);
     }
 
     private void Read(ShardTurn turn)
@@ -98,13 +105,21 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
             turn.Core.Broken(this);
             return;
         }
-        foreach (ReadOnlyMemory<byte> segment in result.Buffer)
-            turn.Receive(this, segment.Span);
-        connection.Pipes.Input.AdvanceTo(result.Buffer.End);
+        try
+        {
+            foreach (ReadOnlyMemory<byte> segment in result.Buffer)
+                turn.Receive(this, segment.Span);
+        }
+        finally
+        {
+            // Until here the buffer is in use: a release in the midst of it would return its memory.
+            connection.Pipes.Input.AdvanceTo(result.Buffer.End);
+            _isReading = false;
+        }
         if (result.IsCompleted)
             turn.Core.InputEnded(this);
         else if (Phase != SessionPhase.Finished)
-            StartReading();
+            StartReading(turn.Core);
     }
 
     private void Resume(Shard core)
@@ -118,8 +133,15 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     /// <exception cref="OperationCanceledException">The connection was cut on this side.</exception>
     private ReadResult TakeRead()
     {
-        _isReading = false;
-        return _read.GetResult();
+        try
+        {
+            return _read.GetResult();
+        }
+        catch
+        {
+            _isReading = false;
+            throw;
+        }
     }
 
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
@@ -136,8 +158,16 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         {
             ReadOnlySpan<byte> next = Unsent[..Math.Min(Unsent.Length, WriteSize)];
             connection.Pipes.Output.Write(next);
+            try
+            {
+                _write = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+            }
+            catch (Exception fault) when (fault is IOException or OperationCanceledException)
+            {
+                core.Broken(this);
+                break;
+            }
             _writing = next.Length;
-            _write = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
             if (!_write.IsCompleted)
             {
                 core.Sent(this, 0);
@@ -193,7 +223,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         _isReleased = true;
         if (_writing > 0)
         {
-            connection.Abort();
+            connection.Lifetime.Abort();
             connection.Pipes.Output.CancelPendingFlush();
         }
         if (_isReading)

@@ -14,6 +14,9 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     /// <summary>Channels ended in one go when the server stops.</summary>
     private const int EndedPerTurn = 64;
 
+    /// <summary>Letters handled before time passes again: under load the mailbox may never be empty.</summary>
+    private const int LettersPerTurn = 256;
+
     private readonly Shard _core;
     private readonly ShardTurn _turn;
     private readonly IRelayObserver _observer;
@@ -102,7 +105,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
         }
         while (_core.NextDeadline <= _core.Now);
 
-        while (_letters.TryDequeue(out Letter letter))
+        for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
             Handle(letter);
         if (Interlocked.Exchange(ref _isTold, 0) == 1)
             _ends = new DrainSchedule(_core.Now, TimeSpan.FromTicks(Interlocked.Read(ref _windowTicks)), _core.ChannelCount);

@@ -72,7 +72,18 @@ internal sealed class ShardTurn(Shard core)
     public void ServeTouched()
     {
         while (core.TryTakeTouched(out Session session))
-            ((DriverSession)session).Serve(core);
+        {
+            try
+            {
+                ((DriverSession)session).Serve(core);
+            }
+#pragma warning disable CA1031 // A bug met by one connection must not cost the one whose bytes are being handled, nor end the turn.
+            catch (Exception bug)
+#pragma warning restore CA1031
+            {
+                core.Failed(session, bug);
+            }
+        }
     }
 }
 

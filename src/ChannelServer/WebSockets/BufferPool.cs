@@ -14,7 +14,8 @@ internal sealed class BufferPool
     /// <summary>Octets that the pool keeps of each size at most; what comes back beyond that is left to the collector.</summary>
     private const int KeptPerSize = 512 * 1024;
 
-    private const int Sizes = 16;
+    /// <summary>Up to 1 GiB: an outbox holds envelopes of the largest max_message, 16 MiB, each octet of it escaped to six.</summary>
+    private const int Sizes = 22;
 
     private readonly Stack<byte[]>[] _kept = new Stack<byte[]>[Sizes];
 

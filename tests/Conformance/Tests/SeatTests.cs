@@ -91,6 +91,15 @@ public sealed class SeatTests(Servers servers)
     }
 
     [Fact]
+    public async Task A_stranger_is_not_even_told_that_a_channel_is_full()
+    {
+        ServerUnderTest server = await servers.WithAsync("--max_channel_connections=2");
+        await using Pair pair = await Pair.OpenAsync(server);
+        await using ChannelClient stranger = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{pair.First.ChannelId}", Local(4));
+        await stranger.ExpectCloseAsync("close-4404");
+    }
+
+    [Fact]
     public async Task A_refused_stranger_does_not_become_known()
     {
         ServerUnderTest server = await servers.WithAsync(Roomy);

@@ -32,6 +32,15 @@ internal sealed class RawConnection : IAsyncDisposable
         return new RawConnection(socket);
     }
 
+    /// <summary>Connects a socket that was made elsewhere, such as in a network namespace.</summary>
+    public static async Task<RawConnection> OverAsync(Socket socket, IPEndPoint server)
+    {
+        socket.NoDelay = true;
+        using CancellationTokenSource deadline = Deadline(Patience);
+        await socket.ConnectAsync(server, deadline.Token);
+        return new RawConnection(socket);
+    }
+
     public async Task SendAsync(params byte[][] parts)
     {
         using CancellationTokenSource deadline = Deadline(Patience);
@@ -86,6 +95,30 @@ internal sealed class RawConnection : IAsyncDisposable
         await FillAsync(head + length, What, deadline.Token);
         byte[] raw = Take(head + length);
         return new Frame(raw[0], raw[head..], raw);
+    }
+
+    /// <summary>The next frame, or null where the stream ends between two frames.</summary>
+    public async Task<Frame?> TryReadFrameAsync()
+    {
+        using CancellationTokenSource deadline = Deadline(Patience);
+        return _start == _end && !await TryReceiveAsync("a frame or the end", deadline.Token) ? null : await ReadFrameAsync();
+    }
+
+    /// <summary>All that still comes, whether the stream then ends or is reset.</summary>
+    public async Task<byte[]> ReadToEndAsync(TimeSpan within)
+    {
+        using CancellationTokenSource deadline = Deadline(within);
+        try
+        {
+            while (await TryReceiveAsync("the end of the stream", deadline.Token))
+            {
+            }
+        }
+        catch (IOException)
+        {
+            // What came before the reset counts.
+        }
+        return Take(_end - _start);
     }
 
     /// <summary>Expects the server's end of stream: a FIN, not a reset, and nothing before it.</summary>

@@ -13,6 +13,8 @@ public sealed class BufferPoolTests
     [InlineData(1024, 1024)]
     [InlineData(65537, 131072)]
     [InlineData(16 * 1024 * 1024, 16 * 1024 * 1024)]
+    // The largest max_message, every octet escaped at its longest, and an envelope around it.
+    [InlineData((6 * 16 * 1024 * 1024) + 1000, 128 * 1024 * 1024)]
     public void An_array_is_the_next_power_of_two(int octets, int length)
     {
         BufferPool pool = new();

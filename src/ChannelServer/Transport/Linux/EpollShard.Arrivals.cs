@@ -137,7 +137,7 @@ internal sealed partial class EpollShard
 
     private void Upgrade(SocketSession session, in RequestHead head, in ChannelRoute route, Span<byte> unread)
     {
-        ClientAddress client = _engine.Clients.ReadAddress(head, session.Peer);
+        ClientAddress client = _engine.Clients.ReadAddress(head, session.Address);
         Refusal refusal = _engine.Admission.Admit(head, client.Address, route.ChannelId.IsEmpty, out session.Ticket);
         if (!refusal.IsNone)
         {
@@ -200,7 +200,7 @@ internal sealed partial class EpollShard
     /// <summary>Answers a request that is wrong.</summary>
     private void Answer(SocketSession session, int status)
     {
-        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Peer);
+        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Address);
         if (status == 408 && session.PartialHead is null)
         {
             // It never said a word: nobody there reads an answer.

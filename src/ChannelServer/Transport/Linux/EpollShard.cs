@@ -20,6 +20,12 @@ internal sealed partial class EpollShard : IShardMailbox
     /// <summary>Connections accepted in one turn, so that a storm of them does not starve those that are there.</summary>
     private const int AcceptsPerTurn = 32;
 
+    /// <summary>Letters handled in one turn, so that time goes on while others keep posting.</summary>
+    private const int LettersPerTurn = 256;
+
+    /// <summary>Milliseconds by which a deadline may be late. All deadlines are seconds; a thousand wake-ups a second are not free.</summary>
+    private const int DeadlineGrain = 10;
+
     /// <summary>Keys of descriptors that are no connections have this generation.</summary>
     private const ulong NoConnection = 0xFFFF_FFFF_0000_0000;
 
@@ -117,7 +123,7 @@ internal sealed partial class EpollShard : IShardMailbox
             _core.Advance(_time.GetElapsedTime(_started));
             for (int i = 0; i < ready; i++)
                 Handle(_epoll[i].Key, _epoll[i].Events);
-            while (_letters.TryDequeue(out Letter letter))
+            for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
                 Handle(letter);
             _turn.ServeTouched();
         }
@@ -243,13 +249,15 @@ internal sealed partial class EpollShard : IShardMailbox
         return least;
     }
 
-    /// <summary>Rounded up, since a wait that ends early would only spin.</summary>
+    /// <summary>
+    /// Rounded up to the grain: a wait that ends early would only spin, and pings that fall due one by one are written together.
+    /// </summary>
     private int MillisecondsUntil(TimeSpan next)
     {
         if (next == TimeSpan.MaxValue)
             return -1;
-        double wait = Math.Ceiling((next - _time.GetElapsedTime(_started)).TotalMilliseconds);
-        return (int)Math.Clamp(wait, 0, int.MaxValue);
+        double grains = Math.Ceiling((next - _time.GetElapsedTime(_started)).TotalMilliseconds / DeadlineGrain);
+        return (int)Math.Clamp(grains * DeadlineGrain, 0, int.MaxValue);
     }
 
     /// <summary>What other threads tell: a fact of a session on pipes, or a connection that moves here.</summary>

@@ -9,12 +9,6 @@ internal sealed class Listener : IDisposable
     /// <summary>Connections that may wait to be accepted; the kernel cuts it to its own limit.</summary>
     private const int Backlog = 4096;
 
-    /// <summary>
-    /// Octets that the kernel queues for one socket, which it doubles for its own bookkeeping. Bounds what a slow reader costs: left to
-    /// itself the kernel queued 3.8 MB for one.
-    /// </summary>
-    private const int SendBuffer = 64 * 1024;
-
     private Listener(int fd, IPEndPoint endPoint)
     {
         Fd = fd;
@@ -57,7 +51,7 @@ internal sealed class Listener : IDisposable
                 Check(LibC.SetOption(fd, LibC.IPPROTO_IPV6, LibC.IPV6_V6ONLY, endPoint.Address.Equals(IPAddress.IPv6Any) ? 0 : 1));
             // Accepted sockets inherit these, which saves two calls for each.
             Check(LibC.SetOption(fd, LibC.IPPROTO_TCP, LibC.TCP_NODELAY, 1));
-            Check(LibC.SetOption(fd, LibC.SOL_SOCKET, LibC.SO_SNDBUF, SendBuffer));
+            Check(LibC.SetOption(fd, LibC.SOL_SOCKET, LibC.SO_SNDBUF, ChannelEngine.SendBuffer));
             Check(LibC.Bind(fd, new SockAddr(endPoint.Address, endPoint.Port)));
             // The probe must not: it would take connections into its queue, and reset them when it goes.
             if (listens)

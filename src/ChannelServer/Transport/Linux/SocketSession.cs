@@ -1,3 +1,4 @@
+using System.Net;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Transport.Linux;
@@ -19,18 +20,22 @@ internal enum SocketStage : byte
 }
 
 /// <summary>A connection of the Linux engine, from accept to close: one object, watched by one epoll instance.</summary>
-/// <param name="fd">The socket.</param>
-/// <param name="peer">The other end.</param>
-internal sealed class SocketSession(int fd, System.Net.IPAddress peer) : DriverSession
+internal sealed class SocketSession : DriverSession
 {
     private EpollShard? _shard;
     private bool _isHalfClosed;
     private bool _isInputOver;
     private bool _awaitsRoom;
 
-    public int Fd => fd;
+    /// <param name="fd">The socket.</param>
+    /// <param name="peer">The other end.</param>
+    public SocketSession(int fd, IPAddress peer)
+    {
+        Fd = fd;
+        Address = peer;
+    }
 
-    public System.Net.IPAddress Peer => peer;
+    public int Fd { get; }
 
     /// <summary>Slot and generation under which the shard's epoll reports the socket.</summary>
     public ulong Key { get; private set; }
@@ -54,7 +59,7 @@ internal sealed class SocketSession(int fd, System.Net.IPAddress peer) : DriverS
             return;
         while (!Unsent.IsEmpty && Phase != SessionPhase.Finished)
         {
-            int sent = LibC.Send(fd, Unsent);
+            int sent = LibC.Send(Fd, Unsent);
             if (sent >= 0)
             {
                 core.Sent(this, sent);
@@ -79,7 +84,7 @@ internal sealed class SocketSession(int fd, System.Net.IPAddress peer) : DriverS
         if (Phase == SessionPhase.Lingering && !_isHalfClosed)
         {
             _isHalfClosed = true;
-            _ = LibC.Shutdown(fd, LibC.SHUT_WR);
+            _ = LibC.Shutdown(Fd, LibC.SHUT_WR);
         }
     }
 

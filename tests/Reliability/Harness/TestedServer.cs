@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Net;
+using System.Runtime.InteropServices;
+using ChannelServer.Conformance;
+
+namespace ChannelServer.Reliability.Harness;
+
+/// <summary>The server as a process that a trial watches from outside.</summary>
+internal sealed partial class TestedServer : IAsyncDisposable
+{
+    private const int Sigterm = 15;
+
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+
+    private readonly Process _process;
+    private readonly Task _reading;
+
+    private TestedServer(Process process, IPEndPoint address)
+    {
+        _process = process;
+        Address = address;
+        Id = process.Id;
+        _reading = Task.WhenAll(Log.ReadAsync(process.StandardOutput), Errors.ReadAsync(process.StandardError));
+    }
+
+    public IPEndPoint Address { get; }
+
+    public int Id { get; }
+
+    public LogBook Log { get; } = new();
+
+    /// <summary>Standard error, where nothing belongs.</summary>
+    public LogBook Errors { get; } = new();
+
+    public bool HasExited => _process.HasExited;
+
+    public int ExitStatus => _process.ExitCode;
+
+    public static TestedServer Start(IPAddress address, TrialOptions options, IEnumerable<string> settings)
+    {
+        int port = ServerProcess.FreePort();
+        string[] engine = Effort.Engine.Length > 0 ? [$"--engine={Effort.Engine}"] : [];
+        string[] command =
+        [
+            .. options.Prefix, "dotnet", Path.Combine(Repository.Root, "src/ChannelServer/bin", Repository.Configuration, "net10.0/channelserver.dll"),
+            $"--hostname={address}", $"--port={port}", .. engine, .. settings,
+        ];
+        ProcessStartInfo start = new(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string key in start.Environment.Keys.Where(key => key.StartsWith("PAIR_", StringComparison.OrdinalIgnoreCase)).ToList())
+            start.Environment.Remove(key);
+        foreach ((string name, string value) in options.Environment)
+            start.Environment[name] = value;
+        return new TestedServer(Process.Start(start)!, new IPEndPoint(address, port));
+    }
+
+    /// <summary>Stops it as an orchestrator does, and expects that it goes well.</summary>
+    public async Task StopAsync()
+    {
+        Assert.False(HasExited, $"The server ended by itself. {Tell()}");
+        Assert.Equal(0, Kill(Id, Sigterm));
+        await EndedAsync();
+        Assert.True(ExitStatus == 0, $"Exit status {ExitStatus}. {Tell()}");
+    }
+
+    public async Task EndedAsync()
+    {
+        using CancellationTokenSource deadline = new(_patience);
+        await _process.WaitForExitAsync(deadline.Token);
+        await _reading;
+    }
+
+    public string Tell() => string.Join('\n', Log.Lines.TakeLast(20).Concat(Errors.Lines));
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!HasExited)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+        }
+        _process.Dispose();
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Kill(int process, int signal);
+}

@@ -1,0 +1,190 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using ChannelServer.Conformance;
+using ChannelServer.Conformance.Wire;
+
+namespace ChannelServer.Reliability.Harness;
+
+/// <summary>
+/// A server under stress, and around it the invariants: a canary is relayed in time (I1) and never closed (I2), what was taken is given
+/// back (I3), nothing spins (I4), the log stays small and sound (I5), and sessions begun are sessions ended (I6).
+/// </summary>
+internal sealed class Trial : IAsyncDisposable
+{
+    private readonly TrialOptions _options;
+    private readonly Stopwatch _elapsed = Stopwatch.StartNew();
+    private Canary? _canary;
+    private int _descriptors;
+    private long _resident;
+
+    private Trial(TrialOptions options, StatsdSink statsd, TestedServer server)
+    {
+        _options = options;
+        Statsd = statsd;
+        Process = server;
+        Server = new ServerUnderTest(server.Address, null);
+    }
+
+    public ServerUnderTest Server { get; }
+
+    public TestedServer Process { get; }
+
+    public StatsdSink Statsd { get; }
+
+    /// <summary>Kilobytes resident before the stress began.</summary>
+    public long ResidentBefore => _resident;
+
+    public static Task<Trial> StartAsync(params string[] settings) => StartAsync(new TrialOptions { Settings = settings });
+
+    public static async Task<Trial> StartAsync(TrialOptions options)
+    {
+        StatsdSink statsd = new(options.Network is { } network ? network.NewServerSocket : static (family, type) => new Socket(family, type, ProtocolType.Unspecified));
+        string[] target = options.HasStatsd ? [$"--statsd_host=127.0.0.1:{statsd.Port}"] : [];
+        string[] settings = [.. target, "--max_exchanges=0", "--conn_lifespan=0", .. options.Settings];
+        Trial trial = new(options, statsd, TestedServer.Start(options.Network?.ServerAddress ?? IPAddress.Loopback, options, settings));
+        try
+        {
+            await trial.WarmUpAsync();
+            return trial;
+        }
+        catch
+        {
+            await trial.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A new connection to the server, from its own side of the network.</summary>
+    public async Task<RawConnection> ConnectAsync(IPAddress? from = null, int? receiveBuffer = null)
+    {
+        if (_options.Network is not { } network)
+            return await RawConnection.ConnectAsync(Server.Address, from, receiveBuffer);
+        return await RawConnection.OverAsync(network.NewServerSocket(AddressFamily.InterNetwork, SocketType.Stream), Server.Address);
+    }
+
+    public async Task<ChannelClient> UpgradeAsync(string target, IPAddress? from = null, int? receiveBuffer = null, params string[] headers) =>
+        await ChannelClient.UpgradeAsync(await ConnectAsync(from, receiveBuffer), target, headers);
+
+    public Task<ChannelClient> OpenAsync(IPAddress? from = null) => EnterAsync("/v1/ws/", from);
+
+    public Task<ChannelClient> JoinAsync(string channelId, IPAddress? from = null) => EnterAsync($"/v1/ws/{channelId}", from);
+
+    /// <summary>Asks for health, and expects it.</summary>
+    public async Task ExpectHealthAsync()
+    {
+        await using RawConnection connection = await ConnectAsync();
+        await connection.SendAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n");
+        Assert.Equal(200, (await connection.ReadResponseAsync()).Status);
+    }
+
+    /// <summary>Ends the stress and checks every invariant.</summary>
+    public async Task<Latencies> ConcludeAsync()
+    {
+        Assert.False(Process.HasExited, $"The server is gone. {Process.Tell()}");
+        long peak = ProcessStatus.PeakKilobytes(Process.Id);
+        TimeSpan cpu = ProcessStatus.Cpu(Process.Id);
+        TimeSpan elapsed = _elapsed.Elapsed;
+        Latencies latencies = _canary is null ? new Latencies([]) : await _canary.StopAsync();
+        _canary = null;
+        Assert.True(latencies.At(0.99) <= Effort.SlowestCanary, $"I1: {latencies}");
+
+        await Effort.UntilAsync(
+            () => ProcessStatus.Descriptors(Process.Id) <= _descriptors + 5, TimeSpan.FromSeconds(30),
+            () => $"I3: {ProcessStatus.Descriptors(Process.Id)} descriptors, {_descriptors} before.");
+        if (_options.HasStatsd)
+            await Effort.UntilAsync(() => Statsd.Begun == Statsd.Ended, TimeSpan.FromSeconds(30), () => $"I6: {Statsd}");
+        if (_options.ExpectsRest)
+            await ExpectRestAsync();
+        long resident = ProcessStatus.ResidentKilobytes(Process.Id);
+        long allowed = (long)(_resident * 1.15) + (_options.SlackMegabytes * 1024);
+        Assert.True(resident <= allowed, $"I3: {resident} kB resident, {_resident} kB before.");
+
+        await Process.StopAsync();
+        Process.Log.AssertSound(_options.ExpectedErrors, isBounded: !_options.Settings.Contains("--debug=true"));
+        Assert.Empty(Process.Errors.Lines);
+        TestContext.Current.TestOutputHelper?.WriteLine(FormattableString.Invariant(
+            $"{latencies}; resident {_resident / 1024.0:0.0} -> {resident / 1024.0:0.0} MB (peak {peak / 1024.0:0.0}); CPU {cpu.TotalSeconds:0.00} s in {elapsed.TotalSeconds:0.0} s"));
+        return latencies;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_canary is not null)
+            await _canary.DisposeAsync();
+        await Process.DisposeAsync();
+        Statsd.Dispose();
+    }
+
+    /// <summary>Starts it, lets the code compile that every trial uses, and takes the measures to return to.</summary>
+    private async Task WarmUpAsync()
+    {
+        await Effort.UntilAsync(Answers, TimeSpan.FromSeconds(60), () => $"The server did not start. {Process.Tell()}");
+        for (int i = 0; i < 10; i++)
+        {
+            await using ChannelClient first = await OpenAsync();
+            await using ChannelClient second = await JoinAsync(first.ChannelId);
+            await first.SendTextAsync(new string('x', 60_000));
+            await second.ReadMessageAsync();
+            await second.LeaveAsync();
+            await first.LeaveAsync();
+            await ExpectHealthAsync();
+        }
+        await using (ChannelClient refused = await UpgradeAsync("/v1/ws/AAAAAAAAAAAAAAAAAAAAAA"))
+            await refused.ExpectCloseAsync("close-4404");
+        int before;
+        do
+        {
+            before = ProcessStatus.Descriptors(Process.Id);
+            await Task.Delay(100);
+        }
+        while (ProcessStatus.Descriptors(Process.Id) != before);
+        _descriptors = before;
+        _resident = ProcessStatus.ResidentKilobytes(Process.Id);
+        _elapsed.Restart();
+        if (_options.HasCanary)
+            _canary = await Canary.StartAsync(this);
+    }
+
+    private bool Answers()
+    {
+        if (Process.HasExited)
+            Assert.Fail($"The server did not start. {Process.Tell()}");
+        using Socket socket = _options.Network?.NewServerSocket(AddressFamily.InterNetwork, SocketType.Stream)
+            ?? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Connect(Server.Address);
+            socket.Send("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8);
+            return socket.Receive(new byte[1]) > 0;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>I4: within five seconds there is a second in which nothing runs. Later ones are granted to a busy machine.</summary>
+    private async Task ExpectRestAsync()
+    {
+        double busiest = 0;
+        for (int i = 0; i < 12; i++)
+        {
+            TimeSpan before = ProcessStatus.Cpu(Process.Id);
+            long start = Stopwatch.GetTimestamp();
+            await Task.Delay(1000);
+            double share = (ProcessStatus.Cpu(Process.Id) - before) / Stopwatch.GetElapsedTime(start);
+            if (share < 0.03)
+                return;
+            busiest = Math.Max(busiest, share);
+        }
+        Assert.Fail($"I4: the idle server uses {busiest:P0} of a core.");
+    }
+
+    private async Task<ChannelClient> EnterAsync(string target, IPAddress? from)
+    {
+        ChannelClient client = await UpgradeAsync(target, from);
+        await client.ReadGreetingAsync();
+        return client;
+    }
+}

@@ -1,0 +1,33 @@
+namespace ChannelServer.Reliability.Harness;
+
+/// <summary>What is special about a trial.</summary>
+internal sealed record TrialOptions
+{
+    public string[] Settings { get; init; } = [];
+
+    /// <summary>A command in front of the server's, such as <c>prlimit --nofile=512</c>.</summary>
+    public string[] Prefix { get; init; } = [];
+
+    public (string Name, string Value)[] Environment { get; init; } = [];
+
+    /// <summary>Where the server runs; null for here.</summary>
+    public NetworkPair? Network { get; init; }
+
+    /// <summary>Events of level error that the trial provokes on purpose.</summary>
+    public string[] ExpectedErrors { get; init; } = [];
+
+    /// <summary>Whether a canary sings; not where the limits under test would end its channel.</summary>
+    public bool HasCanary { get; init; } = true;
+
+    /// <summary>Whether the idle server is expected to rest.</summary>
+    public bool ExpectsRest { get; init; } = true;
+
+    /// <summary>Whether the sums of statsd arrive, for the checks that need them.</summary>
+    public bool HasStatsd { get; init; } = true;
+
+    /// <summary>
+    /// Resident memory that may come on top of 15 %: code compiled on the way, thread stacks, pools, and a heap that is only collected
+    /// when it pays. Far less than any leak or hidden buffer of these tests would take.
+    /// </summary>
+    public int SlackMegabytes { get; init; } = 40;
+}

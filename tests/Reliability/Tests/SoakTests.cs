@@ -1,0 +1,205 @@
+using System.Diagnostics;
+using System.Globalization;
+using ChannelServer.Conformance;
+using ChannelServer.Conformance.Wire;
+using ChannelServer.Reliability.Harness;
+
+namespace ChannelServer.Reliability.Tests;
+
+/// <summary>
+/// Churn of clients of all temperaments, for as long as <c>SOAK</c> says (<c>90s</c>, <c>10m</c>, <c>1h</c>). The settings are those of a
+/// deployment, with shorter times, so that every limit is met.
+/// </summary>
+public sealed class SoakTests
+{
+    private static readonly TimeSpan _length = Length(Environment.GetEnvironmentVariable("SOAK") ?? "60s");
+
+    private static readonly string _text = new('x', 300);
+
+    /// <summary>One of a hundred draws picks the temperament by these shares.</summary>
+    private static readonly (int Share, string Name, Func<Trial, Random, Task> Live)[] _temperaments =
+    [
+        (60, "orderly", (trial, random) => PairAsync(trial, random.Next(1, 11), closes: true)),
+        (10, "hasty", (trial, _) => PairAsync(trial, 5, closes: false)),
+        (5, "exceeds the exchanges", ExceedAsync),
+        (5, "vanishes in a message", (trial, _) => VanishAsync(trial)),
+        (5, "comes to an unknown channel", (trial, _) => RefusedAsync(trial, "AAAAAAAAAAAAAAAAAAAAAA")),
+        (5, "hostile", HostileAsync),
+        (4, "floods", (trial, _) => FloodAsync(trial)),
+        (3, "silent", (trial, _) => AwaitEndAsync(trial, answers: false)),
+        (2, "stays to the end", (trial, _) => AwaitEndAsync(trial, answers: true)),
+        (1, "does not read", (trial, _) => StallAsync(trial)),
+    ];
+
+    [Fact]
+    public async Task Churn_of_all_temperaments_leaves_everything_as_it_was()
+    {
+        const int PerSecond = 50;
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            // The canary's channel would expire; what it measures is measured by those who pair here.
+            HasCanary = false,
+            Settings = ["--max_exchanges=10", "--conn_lifespan=12", "--client_timeout=6", "--heartbeat=2"],
+            SlackMegabytes = 60,
+        });
+        Stopwatch elapsed = Stopwatch.StartNew();
+        List<Task<TimeSpan>> living = [];
+        List<TimeSpan> pairings = [];
+        int[] counts = new int[_temperaments.Length];
+        long warm = 0;
+        for (int i = 0; elapsed.Elapsed < _length; i++)
+        {
+            Random random = new(i);
+            int kind = Draw(random.Next(100));
+            counts[kind]++;
+            living.Add(TimeAsync(() => _temperaments[kind].Live(trial, random), kind == 0));
+            foreach (Task<TimeSpan> done in living.Where(life => life.IsCompleted).ToList())
+            {
+                living.Remove(done);
+                if (await done > TimeSpan.Zero)
+                    pairings.Add(await done);
+            }
+            if (warm == 0 && elapsed.Elapsed > _length / 4)
+                warm = ProcessStatus.ResidentKilobytes(trial.Process.Id);
+            TimeSpan next = TimeSpan.FromSeconds((double)(i + 1) / PerSecond) - elapsed.Elapsed;
+            // A busy machine makes fewer, rather than more at once.
+            if (next > TimeSpan.Zero || living.Count > 500)
+                await Task.Delay(next > TimeSpan.Zero ? next : TimeSpan.FromMilliseconds(20));
+        }
+        await Task.WhenAll(living);
+        int lives = counts.Sum();
+        long resident = ProcessStatus.ResidentKilobytes(trial.Process.Id);
+        double cpu = ProcessStatus.Cpu(trial.Process.Id) / elapsed.Elapsed;
+        Assert.True(resident < (warm * 1.15) + (20 * 1024), $"{warm} kB resident after a quarter, {resident} kB at the end.");
+        await trial.ConcludeAsync();
+        Latencies latencies = new(pairings);
+        Assert.True(latencies.At(0.99) < TimeSpan.FromSeconds(Effort.IsFull ? 2 : 15), latencies.ToString());
+        Figures.Add($"soak, {elapsed.Elapsed.TotalSeconds:0} s",
+            $"{lives:N0} lives, {lives / elapsed.Elapsed.TotalSeconds:0} per second, RSS {warm / 1024.0:0.0} to {resident / 1024.0:0.0} MB, {cpu:P1} of a core, whole pairings: {latencies}");
+    }
+
+    private static int Draw(int percent)
+    {
+        int kind = 0;
+        while (percent >= _temperaments[kind].Share)
+            percent -= _temperaments[kind++].Share;
+        return kind;
+    }
+
+    private static async Task<TimeSpan> TimeAsync(Func<Task> live, bool counts)
+    {
+        long start = Stopwatch.GetTimestamp();
+        await live();
+        return counts ? Stopwatch.GetElapsedTime(start) : TimeSpan.Zero;
+    }
+
+    private static async Task PairAsync(Trial trial, int messages, bool closes)
+    {
+        await using ChannelClient first = await trial.OpenAsync();
+        await using ChannelClient second = await trial.JoinAsync(first.ChannelId);
+        for (int i = 0; i < messages; i++)
+        {
+            (ChannelClient from, ChannelClient to) = i % 2 == 0 ? (first, second) : (second, first);
+            await from.SendTextAsync(_text);
+            await to.ExpectMessagesAsync(_text);
+        }
+        foreach (ChannelClient client in (ChannelClient[])[first, second])
+        {
+            if (closes)
+                await client.LeaveAsync();
+            client.Connection.Reset();
+        }
+    }
+
+    private static async Task ExceedAsync(Trial trial, Random random)
+    {
+        await using ChannelClient first = await trial.OpenAsync();
+        await using ChannelClient second = await trial.JoinAsync(first.ChannelId);
+        await first.SendTextAsync([.. Enumerable.Repeat(_text, 11 + random.Next(5))]);
+        for (int i = 0; i < 10; i++)
+            await second.ExpectMessagesAsync(_text);
+        await second.ExpectCloseAsync("close-4429");
+        Golden.AssertFrame("close-4429", await first.ReadFrameAsync());
+        first.Connection.Reset();
+        second.Connection.Reset();
+    }
+
+    private static async Task VanishAsync(Trial trial)
+    {
+        await using ChannelClient first = await trial.OpenAsync();
+        await using ChannelClient second = await trial.JoinAsync(first.ChannelId);
+        await first.SendAsync(ClientFrame.Text(_text)[..100]);
+        first.Connection.Reset();
+        await second.LeaveAsync();
+    }
+
+    private static async Task RefusedAsync(Trial trial, string id)
+    {
+        await using ChannelClient client = await trial.UpgradeAsync($"/v1/ws/{id}");
+        await client.ExpectCloseAsync("close-4404");
+    }
+
+    private static async Task HostileAsync(Trial trial, Random random)
+    {
+        byte[] noise = new byte[random.Next(1, 3000)];
+        random.NextBytes(noise);
+        await using RawConnection connection = await trial.ConnectAsync();
+        // Noise instead of a request, or behind one.
+        if (random.Next(2) == 0)
+            await connection.SendAsync(new UpgradeRequest().ToBytes(), noise);
+        else
+            await connection.SendAsync(noise);
+        connection.HalfClose();
+        await connection.ReadToEndAsync(RawConnection.Patience);
+        connection.Reset();
+    }
+
+    private static async Task FloodAsync(Trial trial)
+    {
+        await using ChannelClient client = await trial.OpenAsync();
+        byte[] flood = [.. Enumerable.Repeat(ClientFrame.Pong(new byte[125]), 1200).SelectMany(frame => frame)];
+        await client.SendAsync(flood);
+        Golden.AssertFrame("close-1008-rate", await client.ReadFrameAsync());
+        client.Connection.Reset();
+    }
+
+    /// <summary>Stays until the server has enough: of its silence, or of its channel.</summary>
+    private static async Task AwaitEndAsync(Trial trial, bool answers)
+    {
+        await using ChannelClient client = await trial.OpenAsync();
+        Frame frame;
+        do
+        {
+            frame = await client.Connection.ReadFrameAsync(TimeSpan.FromSeconds(40));
+            if (answers && frame.FirstOctet == Frame.Ping)
+                await client.SendAsync(ClientFrame.Pong(frame.Payload));
+        }
+        while (frame.FirstOctet == Frame.Ping);
+        Golden.AssertFrame(answers ? "close-4410" : "close-4408", frame);
+        client.Connection.Reset();
+    }
+
+    private static async Task StallAsync(Trial trial)
+    {
+        await using ChannelClient sender = await trial.OpenAsync();
+        await using ChannelClient slow = await trial.UpgradeAsync($"/v1/ws/{sender.ChannelId}", receiveBuffer: 4096);
+        await slow.ReadGreetingAsync();
+        string text = new('x', 60_000);
+        for (int i = 0; i < 9; i++)
+            await sender.SendTextAsync(text);
+        await sender.LeaveAsync();
+        // Its end comes by the queue, the stuck write or the channel's lifespan; here it only must not read.
+        await Task.Delay(TimeSpan.FromSeconds(8));
+        slow.Connection.Reset();
+    }
+
+    private static TimeSpan Length(string text) => text[^1] switch
+    {
+        'h' => TimeSpan.FromHours(Number(text[..^1])),
+        'm' => TimeSpan.FromMinutes(Number(text[..^1])),
+        's' => TimeSpan.FromSeconds(Number(text[..^1])),
+        _ => TimeSpan.FromSeconds(Number(text)),
+    };
+
+    private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,91 @@
+using ChannelServer.Relay;
+using ChannelServer.Tests.WebSockets;
+
+namespace ChannelServer.Tests.Relay;
+
+/// <summary>In steady state the core allocates nothing.</summary>
+public sealed class ShardAllocationTests
+{
+    private readonly Limits _limits = new() { MaxExchanges = 0, ConnLifespan = TimeSpan.Zero, ControlOctetsPerSecond = int.MaxValue };
+    private readonly Shard _core;
+    private readonly Session _one = new();
+    private readonly Session _other = new();
+
+    public ShardAllocationTests()
+    {
+        _core = new Shard(0, 1, _limits, new RecordingObserver(), new Random(5).NextBytes);
+        Visitor visitor = new(null, new SenderMetadata("""{"ua":"a"}"""u8.ToArray()), LanguagePriorityList.None);
+        _core.Open(_one, visitor, []);
+        byte[] id = _one.Unsent.Slice(16, ChannelId.Characters).ToArray();
+        _core.Join(_other, id, visitor, []);
+        Assert.Equal(2, _core.SessionCount);
+        Serve();
+    }
+
+    [Theory]
+    [InlineData(300, int.MaxValue)]
+    [InlineData(300, 7)]
+    [InlineData(60_000, 1460)]
+    public void A_relayed_message_allocates_nothing(int octets, int pieces)
+    {
+        byte[] frame = ClientFrames.Text(new string('x', octets));
+        byte[] input = new byte[frame.Length];
+        int relayed = 0;
+        long consumed = 0;
+        AssertAllocatesNothing(() =>
+        {
+            // Unmasking changes the bytes.
+            frame.CopyTo(input, 0);
+            for (int start = 0; start < input.Length; start += pieces)
+            {
+                int end = (int)Math.Min((long)start + pieces, input.Length);
+                consumed += _core.Receive(_one, input.AsSpan(start..end));
+                relayed += _other.Unsent.Length > octets ? 1 : 0;
+                Serve();
+                if (pieces == int.MaxValue)
+                    break;
+            }
+        });
+        Assert.Equal((3000, 3000L * frame.Length), (relayed, consumed));
+    }
+
+    [Fact]
+    public void A_ping_and_its_pong_allocate_nothing()
+    {
+        byte[] pong = ClientFrames.Pong();
+        byte[] ping = ClientFrames.Ping("abcd");
+        byte[] input = new byte[ping.Length];
+        TimeSpan now = TimeSpan.Zero;
+        AssertAllocatesNothing(() =>
+        {
+            now += TimeSpan.FromSeconds(5);
+            _core.Advance(now);
+            Serve();
+            foreach (Session session in (ReadOnlySpan<Session>)[_one, _other])
+            {
+                pong.CopyTo(input, 0);
+                _core.Receive(session, input.AsSpan(0, pong.Length));
+                ping.CopyTo(input, 0);
+                _core.Receive(session, input);
+                Serve();
+            }
+        });
+        Assert.Equal(SessionPhase.Open, _one.Phase);
+    }
+
+    private static void AssertAllocatesNothing(Action round)
+    {
+        for (int i = 0; i < 1000; i++)
+            round();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 2000; i++)
+            round();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    private void Serve()
+    {
+        while (_core.TryTakeTouched(out Session session))
+            _core.Sent(session, session.Unsent.Length);
+    }
+}

@@ -1,0 +1,84 @@
+using ChannelServer.Relay;
+using ChannelServer.Tests.WebSockets;
+
+namespace ChannelServer.Tests.Relay;
+
+/// <summary>A bug of ours costs one channel, and no other.</summary>
+public sealed class ShardFaultTests
+{
+    private readonly ShardHarness _shard = new();
+
+    [Fact]
+    public void A_fault_while_relaying_ends_that_channel_with_1011_and_no_other()
+    {
+        TestClient one = _shard.Open(sender: new Broken());
+        TestClient other = _shard.Join(one);
+        (TestClient bystander, TestClient friend) = _shard.Pair();
+        _shard.Say(one, "x");
+        Assert.Equal("close 1011 internal error", one.Frames[^1]);
+        Assert.Equal("close 1011 internal error", other.Frames[^1]);
+        Assert.IsType<InvalidOperationException>(Assert.Single(_shard.Observer.Failures));
+        _shard.Say(bystander, "y");
+        Assert.Contains("\"y\"", friend.Frames[^1], StringComparison.Ordinal);
+        _shard.Break(bystander);
+        _shard.Break(friend);
+        _shard.Advance(2);
+        _shard.AssertEmpty();
+    }
+
+    [Theory]
+    [InlineData("close"), InlineData("limit"), InlineData("silence"), InlineData("lifespan"), InlineData("disconnect"), InlineData("shutdown")]
+    public void An_observer_that_throws_costs_nobody_anything(string end)
+    {
+        (TestClient one, TestClient other) = _shard.Pair();
+        InvalidOperationException fault = new();
+        _shard.Observer.Fault = fault;
+        switch (end)
+        {
+            case "close":
+                _shard.Feed(one, ClientFrames.Close(1000));
+                Assert.Equal(["close 1000 "], one.Frames);
+                break;
+            case "limit":
+                for (int i = 0; i < 11; i++)
+                    _shard.Say(one, "x");
+                break;
+            case "silence":
+                one.AnswersPings = false;
+                _shard.Advance(30);
+                Assert.Equal("close 4408 client timeout", one.Frames[^1]);
+                break;
+            case "disconnect":
+                _shard.EndInput(one);
+                break;
+            case "shutdown":
+                _shard.EndOldest(10);
+                break;
+            default:
+                break;
+        }
+        _shard.Advance(400);
+        Assert.StartsWith("close", other.Frames[^1], StringComparison.Ordinal);
+        Assert.Equal([fault], _shard.Observer.Failures);
+        _shard.AssertEmpty();
+    }
+
+    [Fact]
+    public void An_observer_that_throws_at_a_beginning_costs_nobody_anything()
+    {
+        _shard.Observer.Fault = new InvalidOperationException();
+        TestClient one = _shard.Open();
+        _shard.Observer.Fault = new InvalidOperationException();
+        TestClient other = _shard.Join(one);
+        _shard.Observer.Fault = new InvalidOperationException();
+        Assert.Equal(["close 4404 channel unavailable"], _shard.Join("nowhere").Frames);
+        _shard.Say(one, "x");
+        Assert.Contains("\"x\"", other.Frames[^1], StringComparison.Ordinal);
+        Assert.Equal(3, _shard.Observer.Failures.Count);
+    }
+
+    private sealed class Broken() : SenderMetadata([])
+    {
+        public override byte[] ReadBy(LanguagePriorityList receiver) => throw new InvalidOperationException();
+    }
+}
