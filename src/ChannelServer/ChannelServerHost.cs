@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using ChannelServer.Admission;
 using ChannelServer.Geo;
 using ChannelServer.Http;
 using ChannelServer.Telemetry;
@@ -17,12 +18,13 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ChannelEngine _engine;
     private readonly Settings _settings;
-    private bool _isDraining;
+    private readonly Entrance _entrance;
 
-    private ChannelServerHost(WebApplication app, ChannelEngine engine, Settings settings)
+    private ChannelServerHost(WebApplication app, ChannelEngine engine, Entrance entrance, Settings settings)
     {
         _app = app;
         _engine = engine;
+        _entrance = entrance;
         _settings = settings;
     }
 
@@ -52,6 +54,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         ClientFactsReader clients = new(
             proxies, geo, settings.DefaultLang, settings.LocalizeFor == LocalizeFor.Receiver,
             loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+        Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -67,14 +70,13 @@ internal sealed class ChannelServerHost : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = 0;
         });
         ChannelEngine engine = usesEpoll
-            ? UseEpoll(builder, settings, shards, clients, telemetry, loggers, time)
-            : UseKestrel(builder, settings, shards, clients, telemetry, time);
+            ? UseEpoll(builder, settings, shards, clients, entrance, telemetry, loggers, time)
+            : UseKestrel(builder, settings, shards, clients, entrance, telemetry, time);
 
         WebApplication app = builder.Build();
-        ChannelServerHost host = new(app, engine, settings);
-        Endpoints.Map(app, version, [], () => Volatile.Read(ref host._isDraining));
+        Endpoints.Map(app, version, entrance.Checks, () => entrance.Admission.IsDraining);
         app.Run(context => LateUpgrade.HandleAsync(context, engine));
-        return host;
+        return new ChannelServerHost(app, engine, entrance, settings);
     }
 
     /// <summary>Starts to serve.</summary>
@@ -102,12 +104,18 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         return $"cannot listen on {settings.Hostname} port {settings.Port}: {why}";
     }
 
-    /// <summary>Ends every session with a close frame, what was accepted before it first, and stops to listen.</summary>
-    public async Task StopAsync()
+    /// <summary>
+    /// Says that it takes nothing new, waits for the load balancer to notice, ends every session with a close frame behind what was
+    /// accepted, and stops to listen.
+    /// </summary>
+    /// <param name="hurry">Does the rest of it at once.</param>
+    public async Task StopAsync(CancellationToken hurry = default)
     {
-        Volatile.Write(ref _isDraining, true);
-        using CancellationTokenSource patience = new(_settings.ShutdownTimeout);
-        await _engine.StopAsync(_settings.ShutdownTimeout);
+        _entrance.Admission.Drain();
+        await Task.Delay(_settings.DrainGrace, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _engine.StopAsync(_settings.DrainWindow, _settings.ShutdownTimeout, hurry);
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(hurry);
+        patience.CancelAfter(_settings.ShutdownTimeout);
         await _app.StopAsync(patience.Token);
     }
 
@@ -115,31 +123,33 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     {
         await _app.DisposeAsync();
         await _engine.DisposeAsync();
+        await _entrance.DisposeAsync();
     }
 
     private static EpollEngine UseEpoll(
-        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, RelayTelemetry telemetry, ILoggerFactory loggers,
-        TimeProvider time)
+        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
+        ILoggerFactory loggers, TimeProvider time)
     {
-        HandoverListenerFactory handover = new(loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
+        HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
         EpollEngine engine = new(
-            shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, telemetry,
+            shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, entrance.Admission, entrance.Observer, telemetry,
             loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
         builder.Services.AddSingleton<IConnectionListenerFactory>(handover);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(
             new HandoverEndPoint(string.Join(' ', engine.EndPoints)),
-            static listen =>
+            listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
-                listen.Use(static next => connection => HandoverListenerFactory.ReplayAsync(connection, next));
+                listen.Use(next => connection => handover.ReplayAsync(connection, next));
             }));
         return engine;
     }
 
     private static KestrelEngine UseKestrel(
-        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, RelayTelemetry telemetry, TimeProvider time)
+        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
+        TimeProvider time)
     {
-        KestrelEngine engine = new(shards, settings.ToLimits(), clients, telemetry, time);
+        KestrelEngine engine = new(shards, settings.ToLimits(), clients, entrance.Admission, entrance.Observer, telemetry, time);
         builder.WebHost.UseSockets(static sockets =>
         {
             // A message goes from one socket to the other on the thread that read it; nothing here blocks.

@@ -44,8 +44,6 @@ catch (Exception fault) when (fault is IOException or SocketException)
 await using (host)
 {
     statsd?.Start();
-    foreach (string setting in settings.WithoutEffect)
-        logger.SettingWithoutEffect(setting);
     if (geo is not null)
         logger.LocationOn(settings.MmdbLoc, geo.BuiltAt.UtcDateTime);
     else if (settings.MmdbLoc.Length > 0)
@@ -53,17 +51,21 @@ await using (host)
     logger.ServerStarted(version.Version, version.Commit, host.EngineName, string.Join(' ', host.Addresses));
 
     TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    using CancellationTokenSource hurry = new();
     using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, RequestStop);
     using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, RequestStop);
     await stop.Task;
     logger.ServerStopping();
-    await host.StopAsync();
+    await host.StopAsync(hurry.Token);
     logger.ServerStopped();
 
     void RequestStop(PosixSignalContext signal)
     {
         signal.Cancel = true;
-        stop.TrySetResult();
+        if (stop.TrySetResult())
+            return;
+        logger.ServerHurrying();
+        hurry.Cancel();
     }
 }
 return 0;

@@ -36,11 +36,16 @@ public sealed partial class ServerProcess : IAsyncDisposable
     public int Port { get; }
 
     /// <summary>Starts a server and waits until it answers.</summary>
-    public static async Task<ServerUnderTest> StartAsync(params string[] settings)
+    public static Task<ServerUnderTest> StartAsync(params string[] settings) => StartAsync(null, settings);
+
+    /// <summary>Starts a server that may have only so many descriptors, and waits until it answers.</summary>
+    public static Task<ServerUnderTest> StartWithDescriptorsAsync(int descriptors, params string[] settings) => StartAsync(descriptors, settings);
+
+    private static async Task<ServerUnderTest> StartAsync(int? descriptors, string[] settings)
     {
         ServerUnderTest.RequireOwnProcess("a server process of its own");
         int port = FreePort();
-        ServerProcess server = Launch(["--hostname=127.0.0.1", .. settings, $"--port={port}"], port);
+        ServerProcess server = Launch(["--hostname=127.0.0.1", .. settings, $"--port={port}"], port, descriptors);
         // The tests of IPv6 name another address; it listens on IPv4 too.
         IPEndPoint address = new(IPAddress.Loopback, port);
         Stopwatch waited = Stopwatch.StartNew();
@@ -60,7 +65,7 @@ public sealed partial class ServerProcess : IAsyncDisposable
     public static async Task<Outcome> RunAsync(string[] arguments, params (string Name, string Value)[] environment)
     {
         ServerUnderTest.RequireOwnProcess("a server process of its own");
-        await using ServerProcess server = Launch(arguments, 0, environment);
+        await using ServerProcess server = Launch(arguments, 0, null, environment);
         return await server.EndAsync(kill: false);
     }
 
@@ -105,11 +110,13 @@ public sealed partial class ServerProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static ServerProcess Launch(string[] arguments, int port, params (string Name, string Value)[] environment)
+    private static ServerProcess Launch(string[] arguments, int port, int? descriptors, params (string Name, string Value)[] environment)
     {
         string[] command = Environment.GetEnvironmentVariable("CHANNEL_SERVER_COMMAND") is { Length: > 0 } given
             ? given.Split(' ', StringSplitOptions.RemoveEmptyEntries)
             : ["dotnet", Path.Combine(Repository.Root, "src/ChannelServer/bin", Repository.Configuration, "net10.0/channelserver.dll")];
+        if (descriptors is not null)
+            command = ["prlimit", string.Create(CultureInfo.InvariantCulture, $"--nofile={descriptors}"), .. command];
         string[] engine = Environment.GetEnvironmentVariable("CHANNEL_SERVER_ENGINE") is { Length: > 0 } name ? [$"--engine={name}"] : [];
         ProcessStartInfo start = new(command[0], [.. command[1..], .. engine, .. arguments])
         {

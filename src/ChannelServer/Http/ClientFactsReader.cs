@@ -39,12 +39,24 @@ internal sealed partial class ClientFactsReader
     /// <summary>Reads one request.</summary>
     /// <param name="head">The request.</param>
     /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
-    public Visitor Read(in RequestHead head, IPAddress? peer)
+    public Visitor Read(in RequestHead head, IPAddress? peer) => Read(head, ReadAddress(head, peer));
+
+    /// <summary>Tells where a request comes from: all that is needed to turn it away.</summary>
+    /// <param name="head">The request.</param>
+    /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
+    public ClientAddress ReadAddress(in RequestHead head, IPAddress? peer)
     {
         ClientAddress client = ClientAddress.Of(head, peer, _proxies);
         if (client.Fault != ForwardedFault.None)
             Report(client);
+        return client;
+    }
 
+    /// <summary>Reads the rest of a request whose origin is known.</summary>
+    /// <param name="head">The request.</param>
+    /// <param name="client">What <see cref="ReadAddress"/> told of it.</param>
+    public Visitor Read(in RequestHead head, in ClientAddress client)
+    {
         GeoPlace? place = Locate(client.Address);
         // The proxy knows its client even where its X-Forwarded-For did not tell; Mozilla's server asks it then too.
         PlaceNames? headerPlace = client.PeerIsTrusted ? ClientGeoLocation.Of(head) : null;

@@ -7,7 +7,8 @@ namespace ChannelServer.Http;
 /// <summary>A dependency that the server cannot do without.</summary>
 /// <param name="Name">As it appears in the answer of <c>/__heartbeat__</c>.</param>
 /// <param name="IsWell">Answers at once, from what is known; a check that has to ask a network does so elsewhere.</param>
-internal sealed record HealthCheck(string Name, Func<bool> IsWell);
+/// <param name="IsVital">Whether the server is sick when the check fails. If not, the answer only warns.</param>
+internal sealed record HealthCheck(string Name, Func<bool> IsWell, bool IsVital = true);
 
 /// <summary>
 /// Dockerflow's three endpoints (https://github.com/mozilla-services/Dockerflow), each for GET alone. Matched octet by octet, as the
@@ -48,7 +49,7 @@ internal static class Endpoints
     {
         ArrayBufferWriter<byte> body = new();
         bool[] well = [.. checks.Select(check => IsWell(check, logger))];
-        bool ok = well.All(static isWell => isWell);
+        bool ok = checks.Zip(well).All(static check => check.Second || !check.First.IsVital);
         using (Utf8JsonWriter json = new(body))
         {
             json.WriteStartObject();
@@ -56,13 +57,13 @@ internal static class Endpoints
             json.WriteString("version"u8, version);
             json.WriteStartObject("checks"u8);
             for (int i = 0; i < checks.Count; i++)
-                json.WriteString(checks[i].Name, Word(well[i]));
+                json.WriteString(checks[i].Name, Word(well[i], checks[i].IsVital));
             json.WriteEndObject();
             json.WriteEndObject();
         }
         return Send(response, ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, body.WrittenMemory);
 
-        static string Word(bool isWell) => isWell ? "ok" : "error";
+        static string Word(bool isWell, bool isVital = true) => isWell ? "ok" : isVital ? "error" : "warning";
     }
 
     private static bool IsWell(HealthCheck check, ILogger logger)

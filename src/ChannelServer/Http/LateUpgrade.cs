@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Text;
+using ChannelServer.Admission;
 using ChannelServer.Transport;
 using ChannelServer.WebSockets;
 using Microsoft.AspNetCore.Connections.Features;
@@ -17,38 +19,40 @@ internal static class LateUpgrade
     /// <summary>Answers the request as the driver would have, and runs the session over the upgraded stream.</summary>
     public static async Task HandleAsync(HttpContext context, ChannelEngine engine)
     {
-        (int status, StreamPipes? pipes, PipeSession? session) = Judge(context, engine);
-        if (session is null)
+        StreamPipes pipes = new();
+        (int status, int retryAfter, PipeSession? session) = Judge(context, engine, pipes);
+        if (session is not null)
         {
-            Answer(context.Response, status);
-            return;
+            Refusal refusal = await engine.CarryAsync(session, () => UpgradeAsync(context, pipes));
+            (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
+            await pipes.DetachAsync();
         }
-        Stream stream = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
-        pipes!.Attach(stream);
-        await session.RunAsync();
-        await pipes.Output.CompleteAsync();
-        await pipes.Input.CompleteAsync();
+        if (status != StatusCodes.Status101SwitchingProtocols)
+            Answer(context.Response, status, retryAfter);
     }
 
-    private static (int Status, StreamPipes? Pipes, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine)
+    private static async Task UpgradeAsync(HttpContext context, StreamPipes pipes) =>
+        pipes.Attach(await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync());
+
+    private static (int Status, int RetryAfter, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine, StreamPipes pipes)
     {
         // The one parser judges this request too, so that there is one set of rules.
         byte[] bytes = Encoding.Latin1.GetBytes(WriteHead(context));
         HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
         if (parsed != HeadStatus.Complete)
-            return (ChannelRoute.StatusOf(parsed), null, null);
+            return (ChannelRoute.StatusOf(parsed), 0, null);
         ChannelRoute route = ChannelRoute.Of(head);
         if (route.Kind != RouteKind.Upgrade)
-            return (route.Kind == RouteKind.Answer ? route.Status : 404, null, null);
+            return (route.Kind == RouteKind.Answer ? route.Status : 404, 0, null);
 
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers.Connection = "Upgrade";
         context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(head);
-        StreamPipes pipes = new();
         Socket? socket = context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
         PipeConnection connection = new(pipes, socket, context.Features.GetRequiredFeature<IConnectionLifetimeFeature>());
-        PipeSession session = engine.Admit(head, route.ChannelId, context.Connection.RemoteIpAddress, connection, sendsResponse: false);
-        return (101, pipes, session);
+        Refusal refusal = engine.Admit(
+            head, route.ChannelId, context.Connection.RemoteIpAddress, connection, sendsResponse: false, out PipeSession? session);
+        return (refusal.Status, refusal.RetryAfter, session);
     }
 
     private static string WriteHead(HttpContext context)
@@ -64,10 +68,14 @@ internal static class LateUpgrade
         return head.Append("\r\n").ToString();
     }
 
-    private static void Answer(HttpResponse response, int status)
+    private static void Answer(HttpResponse response, int status, int retryAfter)
     {
         response.StatusCode = status;
+        // What was meant for an upgrade must not stand in an error.
+        response.Headers.Clear();
         response.Headers.Connection = "close";
+        if (retryAfter > 0)
+            response.Headers.RetryAfter = retryAfter.ToString(CultureInfo.InvariantCulture);
         if (status == StatusCodes.Status405MethodNotAllowed)
             response.Headers.Allow = "GET";
         if (status == StatusCodes.Status426UpgradeRequired)
@@ -92,6 +100,14 @@ internal static class LateUpgrade
         {
             _input = PipeReader.Create(stream, new StreamPipeReaderOptions(useZeroByteReads: true));
             _output = PipeWriter.Create(stream);
+        }
+
+        public async ValueTask DetachAsync()
+        {
+            if (_output is not null)
+                await _output.CompleteAsync();
+            if (_input is not null)
+                await _input.CompleteAsync();
         }
     }
 }

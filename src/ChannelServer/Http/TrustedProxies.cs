@@ -24,10 +24,17 @@ internal sealed class TrustedProxies
 
     private readonly IPNetwork[] _networks;
 
-    private TrustedProxies(IPNetwork[] networks) => _networks = networks;
+    private TrustedProxies(IPNetwork[] networks, bool keepsDefaults)
+    {
+        _networks = networks;
+        KeepsDefaults = keepsDefaults;
+    }
 
     /// <summary>What is trusted when nothing is said.</summary>
-    public static TrustedProxies Default { get; } = new(_defaults);
+    public static TrustedProxies Default { get; } = new(_defaults, keepsDefaults: true);
+
+    /// <summary>Whether private networks are trusted, and so nothing was said about who sits there.</summary>
+    public bool KeepsDefaults { get; }
 
     /// <summary>How many networks are trusted.</summary>
     public int Count => _networks.Length;
@@ -60,7 +67,7 @@ internal sealed class TrustedProxies
                 return false;
             }
         }
-        proxies = new([.. keepsDefaults ? _defaults : [], .. networks]);
+        proxies = new([.. keepsDefaults ? _defaults : [], .. networks], keepsDefaults);
         error = null;
         return true;
     }

@@ -22,9 +22,6 @@ internal sealed record SettingDefinition(
     /// <summary>A second name of the setting.</summary>
     public string? Alias { get; private init; }
 
-    /// <summary>False as long as nothing reads the setting.</summary>
-    public bool HasEffect { get; private init; } = true;
-
     public string Variable => "PAIR_" + Name.ToUpperInvariant();
 
     public string Default => Show(new Settings());
@@ -58,7 +55,31 @@ internal sealed record SettingDefinition(
             s => s.MaxData, (s, v) => s with { MaxData = v }),
         Integer("max_message", "octets", 1, 1 << 24, "One message, whole or fragmented.",
             s => s.MaxMessage, (s, v) => s with { MaxMessage = (int)v }),
-        Seconds("shutdown_timeout", 0, 3600, "How long sessions may take to close when the server stops. 0 cuts them at once.",
+        Integer("max_connections", "connections", 0, int.MaxValue,
+            "Connections that carry channels. 0 takes 80 % of the descriptors that the process may have, where the system tells.",
+            s => s.MaxConnections, (s, v) => s with { MaxConnections = (int)v }),
+        Text("allowed_origins", "origins such as https://example.com between commas, lower case, without a path", IsOriginList,
+            "Web origins whose pages may use the server. Empty allows all. Clients that send no Origin are always let in.",
+            s => s.AllowedOrigins, (s, v) => s with { AllowedOrigins = v }),
+        Choice("limit_mode", "Whether the limits of a client address refuse, are only logged and counted, or do not exist.",
+            s => s.LimitMode, (s, v) => s with { LimitMode = v }),
+        Integer("limit_opens", "per minute", 0, MaxPerMinute,
+            "Channels that one client address may open; as many at once. 0 means no limit.",
+            s => s.LimitOpens, (s, v) => s with { LimitOpens = (int)v }),
+        Integer("limit_joins", "per minute", 0, MaxPerMinute, "Joins of one client address; as many at once. 0 means no limit.",
+            s => s.LimitJoins, (s, v) => s with { LimitJoins = (int)v }),
+        Integer("limit_failed_joins", "per minute", 0, MaxPerMinute,
+            "Joins of one client address that find no channel or a full one; as many at once. 0 means no limit.",
+            s => s.LimitFailedJoins, (s, v) => s with { LimitFailedJoins = (int)v }),
+        Integer("limit_connections", "connections", 0, MaxPerMinute, "Connections of one client address at a time. 0 means no limit.",
+            s => s.LimitConnections, (s, v) => s with { LimitConnections = (int)v }),
+        Seconds("drain_grace", 0, 3600,
+            "How long a server that is told to stop keeps its sessions, while it takes nothing new, so that load balancers notice.",
+            s => s.DrainGrace, (s, v) => s with { DrainGrace = v }),
+        Seconds("drain_window", 0, 3600, "Over what time a stopping server spreads the ends of its channels. 0 ends all at once.",
+            s => s.DrainWindow, (s, v) => s with { DrainWindow = v }),
+        Seconds("shutdown_timeout", 0, 3600,
+            "How long the last sessions may take to close when the server stops. 0 cuts them at once.",
             s => s.ShutdownTimeout, (s, v) => s with { ShutdownTimeout = v }),
         Text("trusted_proxy_list", "IP addresses and CIDRs between commas; the word none drops the private networks", static _ => true,
             "Proxies whose X-Forwarded-For is believed, besides 10/8, 172.16/12 and 192.168/16. Empty adds none.",
@@ -92,14 +113,21 @@ internal sealed record SettingDefinition(
             s => s.LogRate, (s, v) => s with { LogRate = (int)v }),
         Text("ip_reputation_server", "an http or https URL, or nothing",
             static v => v.Length == 0 || Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https",
-            "IP reputation service. Has no effect yet.",
-            s => s.IpReputationServer, (s, v) => s with { IpReputationServer = v }) with { HasEffect = false },
-        Integer("iprep_min", "", 0, 100, "Least reputation that a client may have. 0 lets everyone in. Has no effect yet.",
-            s => s.IprepMin, (s, v) => s with { IprepMin = (int)v }) with { HasEffect = false },
+            "IP reputation service (iprepd). Empty asks none.",
+            s => s.IpReputationServer, (s, v) => s with { IpReputationServer = v }),
+        Integer("iprep_min", "", 0, 100, "Least reputation that a client may have. 0 lets everyone in, unasked.",
+            s => s.IprepMin, (s, v) => s with { IprepMin = (int)v }),
+        Seconds("iprep_timeout", 0.01, 10, "How long an upgrade waits for the reputation of its address before it is let in without.",
+            s => s.IprepTimeout, (s, v) => s with { IprepTimeout = v }),
         Text("ip_violation", "ASCII letters, digits, dots, dashes and underscores", static v => v.Length > 0 && IsName(v),
-            "What a misbehaving client is reported for to the reputation service. Has no effect yet.",
-            s => s.IpViolation, (s, v) => s with { IpViolation = v }) with { HasEffect = false },
+            "What a misbehaving client is reported for to the reputation service.",
+            s => s.IpViolation, (s, v) => s with { IpViolation = v }),
     ];
+
+    /// <summary>Of the limits per address; eight times as much, for a site, is still an integer.</summary>
+    private const int MaxPerMinute = 1_000_000;
+
+    private static bool IsOriginList(string list) => Admission.AllowedOrigins.TryParse(list, out _);
 
     private static SettingDefinition Integer(
         string name, string unit, long least, long most, string meaning, Func<Settings, long> get, Func<Settings, long, Settings> set) =>

@@ -47,7 +47,34 @@ public sealed record Settings
     /// <summary>Octets of one message, whole or fragmented, 1 to 16777216.</summary>
     public int MaxMessage { get; init; } = 65536;
 
-    /// <summary>How long sessions may take to close when the server stops. Zero cuts them at once.</summary>
+    /// <summary>Connections that carry channels, at most. 0 derives it from the descriptors that the process may have.</summary>
+    public int MaxConnections { get; init; }
+
+    /// <summary>The web origins whose pages may use the server, between commas. Empty means all.</summary>
+    public string AllowedOrigins { get; init; } = "";
+
+    /// <summary>What happens when a client address reaches one of its limits.</summary>
+    public LimitMode LimitMode { get; init; } = LimitMode.Enforce;
+
+    /// <summary>Channels that one client address may open per minute, and at once. 0 means no limit.</summary>
+    public int LimitOpens { get; init; } = 300;
+
+    /// <summary>Joins of one client address per minute, and at once. 0 means no limit.</summary>
+    public int LimitJoins { get; init; } = 600;
+
+    /// <summary>Joins of one client address that fail, per minute, and at once. 0 means no limit.</summary>
+    public int LimitFailedJoins { get; init; } = 60;
+
+    /// <summary>Connections of one client address at a time. 0 means no limit.</summary>
+    public int LimitConnections { get; init; } = 512;
+
+    /// <summary>How long a server that is told to stop goes on as before, apart from taking nothing new.</summary>
+    public TimeSpan DrainGrace { get; init; } = TimeSpan.Zero;
+
+    /// <summary>Over what time the ends of the channels are spread when the server stops, after <see cref="DrainGrace"/>.</summary>
+    public TimeSpan DrainWindow { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long sessions may take to close when the server stops, after <see cref="DrainWindow"/>. Zero cuts them at once.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Which networks may name the client of a connection, besides the private ones: addresses and CIDRs between commas; the
@@ -88,13 +115,16 @@ public sealed record Settings
     /// <summary>Log lines per second that clients may cause; what is more is counted in one line per second. 0 means no limit.</summary>
     public int LogRate { get; init; } = 15;
 
-    /// <summary>The address of an IP reputation service. Empty means none. Not used yet.</summary>
+    /// <summary>The address of an IP reputation service. Empty means none.</summary>
     public string IpReputationServer { get; init; } = "";
 
-    /// <summary>The least reputation that a client may have, 0 to 100. 0 lets everyone in. Not used yet.</summary>
+    /// <summary>The least reputation that a client may have, 0 to 100. 0 lets everyone in, and nobody is asked.</summary>
     public int IprepMin { get; init; }
 
-    /// <summary>What a client that misbehaves is reported for. Not used yet.</summary>
+    /// <summary>How long an upgrade waits for the reputation of its address before it is let in without.</summary>
+    public TimeSpan IprepTimeout { get; init; } = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>What a client that misbehaves is reported for.</summary>
     public string IpViolation { get; init; } = "channel_abuse";
 
     /// <summary>The names of the settings that the operator gave, whatever their source.</summary>
@@ -102,11 +132,6 @@ public sealed record Settings
 
     /// <summary>Whether the operator gave the setting, even if he gave its default.</summary>
     public bool IsNamed(string name) => Named.Contains(name);
-
-    /// <summary>Settings that were given although nothing reads them yet, to be told in the log at the start.</summary>
-    public IEnumerable<string> WithoutEffect =>
-        SettingDefinition.All.Where(static definition => !definition.HasEffect).Select(static definition => definition.Name)
-            .Where(IsNamed);
 
     /// <summary>
     /// Reads the settings. Arguments outweigh the environment, which outweighs the file <c>config/{RUN_MODE}</c>, which outweighs the
@@ -157,6 +182,19 @@ public enum Engine
 
     /// <summary>Kestrel's connections: every operating system.</summary>
     Kestrel,
+}
+
+/// <summary>What the limits of a client address do.</summary>
+public enum LimitMode
+{
+    /// <summary>Refuse with 429.</summary>
+    Enforce,
+
+    /// <summary>Count and log whom they would refuse.</summary>
+    Log,
+
+    /// <summary>Nothing.</summary>
+    Off,
 }
 
 /// <summary>Whose <c>Accept-Language</c> chooses the language of place names.</summary>

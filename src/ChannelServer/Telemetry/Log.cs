@@ -21,9 +21,6 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Information, "server stopped")]
     public static partial void ServerStopped(this ILogger logger);
 
-    [LoggerMessage(10, LogLevel.Warning, "setting has no effect yet")]
-    public static partial void SettingWithoutEffect(this ILogger logger, string setting);
-
     [LoggerMessage(11, LogLevel.Warning, "location is off: no database; put a GeoLite2-City.mmdb there or set mmdb_loc")]
     public static partial void LocationOff(this ILogger logger, string path, string why);
 
@@ -38,6 +35,23 @@ internal static partial class Log
 
     [LoggerMessage(22, LogLevel.Warning, "statistics cannot be sent")]
     public static partial void StatsdUnreachable(this ILogger logger, string endpoint, string fault, double retrySeconds);
+
+    [LoggerMessage(30, LogLevel.Warning,
+        "limits per client address have no effect: clients come from one private address, most likely a proxy; name it in trusted_proxy_list")]
+    public static partial void ClientsBehindProxy(this ILogger logger, LoggedAddress proxy);
+
+    [LoggerMessage(31, LogLevel.Warning,
+        "limits per client address have no effect: a trusted proxy does not tell its clients' addresses; let it send X-Forwarded-For")]
+    public static partial void ClientsUnknown(this ILogger logger);
+
+    [LoggerMessage(32, LogLevel.Warning, "reputation service does not answer: every address is welcome until it does")]
+    public static partial void ReputationLost(this ILogger logger, string fault, double retrySeconds);
+
+    [LoggerMessage(33, LogLevel.Information, "reputation service answers again")]
+    public static partial void ReputationFound(this ILogger logger);
+
+    [LoggerMessage(34, LogLevel.Information, "stopping at once: a second signal")]
+    public static partial void ServerHurrying(this ILogger logger);
 
     [LoggerMessage(100, LogLevel.Debug, "session began")]
     public static partial void SessionBegan(this ILogger logger, bool opened);
@@ -54,6 +68,9 @@ internal static partial class Log
 
     [LoggerMessage(104, LogLevel.Debug, "forwarded address not usable")]
     public static partial void ForwardedAddressUnusable(this ILogger logger, string reason, string hop, LoggedAddress remote);
+
+    [LoggerMessage(105, LogLevel.Information, "limit of an address reached, not enforced")]
+    public static partial void LimitNotEnforced(this ILogger logger, string reason, LoggedAddress remote);
 
     [LoggerMessage(110, LogLevel.Error, "channel ended by a bug")]
     public static partial void ChannelFailed(this ILogger logger, Exception exception);

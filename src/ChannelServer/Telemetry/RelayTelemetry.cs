@@ -29,6 +29,8 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     private readonly Counter<long> _requested;
     private readonly Counter<long> _ended;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _upgradesRefused;
+    private readonly Counter<long> _notEnforced;
     private readonly Counter<long> _expired;
     private readonly Counter<long> _timedOut;
     private readonly Counter<long> _maxData;
@@ -45,6 +47,8 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
         _requested = Meter.CreateCounter<long>("conn.request", "{request}", "Requests for a channel: new, existing, or error.");
         _ended = Meter.CreateCounter<long>("conn.end", "{session}", "Sessions that ended, by reason.");
         _refused = Meter.CreateCounter<long>("conn.refused", "{session}", "Sessions that got a close frame instead of a seat, by reason.");
+        _upgradesRefused = Meter.CreateCounter<long>("upgrade.refused", "{request}", "Channel requests answered with an HTTP status, by reason.");
+        _notEnforced = Meter.CreateCounter<long>("limit.not_enforced", "{request}", "Upgrades admitted although a limit of their address was reached, by limit.");
         _expired = Meter.CreateCounter<long>("conn.expired", "{channel}", "Channels that reached conn_lifespan.");
         _timedOut = Meter.CreateCounter<long>("conn.timeout", "{session}", "Sessions ended by client_timeout.");
         _maxData = Meter.CreateCounter<long>("conn.max.data", "{channel}", "Channels that reached max_data.");
@@ -111,7 +115,24 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     public void UpgradeRefused(int status, string reason, IPAddress? address)
     {
         _requested.Add(1, Error);
+        _upgradesRefused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason));
         _logger.UpgradeRefused(reason, status, new LoggedAddress(address, _remote));
+    }
+
+    /// <summary>An address is over one of its limits, and limits are only told.</summary>
+    public void LimitNotEnforced(string limit, IPAddress? address)
+    {
+        _notEnforced.Add(1, new KeyValuePair<string, object?>(ReasonTag, limit));
+        _logger.LimitNotEnforced(limit, new LoggedAddress(address, _remote));
+    }
+
+    /// <summary>More comes from one private or unknown address than one client does: limits per address have no effect.</summary>
+    public void ClientsNotToldApart(IPAddress? address)
+    {
+        if (address is null)
+            _logger.ClientsUnknown();
+        else
+            _logger.ClientsBehindProxy(new LoggedAddress(address, LogRemote.Full));
     }
 
     public void Dispose() => Meter.Dispose();

@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.WebSockets;
@@ -11,7 +12,8 @@ namespace ChannelServer.Transport;
 /// <summary>A driver with all its shards: it owns the sockets and threads that carry the channels.</summary>
 /// <param name="shards">How many shards it drives.</param>
 /// <param name="clients">Tells who a client is.</param>
-internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : IAsyncDisposable
+/// <param name="admission">Decides who comes in.</param>
+internal abstract class ChannelEngine(int shards, ClientFactsReader clients, AdmissionControl admission) : IAsyncDisposable
 {
     /// <summary>How long a request head may take: 408 after that.</summary>
     public static readonly TimeSpan HeadTimeout = TimeSpan.FromSeconds(10);
@@ -30,30 +32,74 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
     /// <summary>Tells who a client is.</summary>
     public ClientFactsReader Clients => clients;
 
+    /// <summary>Decides who comes in.</summary>
+    public AdmissionControl Admission => admission;
+
     /// <summary>
     /// Ends every session with 1001, after what was accepted has been sent, and takes no new ones. Returns when all sockets of its own
     /// are closed or the patience is over.
     /// </summary>
-    public abstract Task StopAsync(TimeSpan patience);
+    /// <param name="window">Over what time the ends are spread.</param>
+    /// <param name="patience">How long sessions may take to close after that.</param>
+    /// <param name="hurry">Ends everything at once.</param>
+    public abstract Task StopAsync(TimeSpan window, TimeSpan patience, CancellationToken hurry);
 
     public abstract ValueTask DisposeAsync();
 
-    /// <summary>Makes a session on pipes of an accepted upgrade, for the shard that owns its channel.</summary>
+    /// <summary>Makes a session on pipes of a right upgrade, for the shard that owns its channel, unless it is not admitted.</summary>
     /// <param name="head">The request head.</param>
     /// <param name="channelId">What stands for the channel in the path; empty for a new one.</param>
     /// <param name="peer">The address of the connection's other end.</param>
     /// <param name="connection">The connection's bytes, and how to cut it.</param>
     /// <param name="sendsResponse">Whether the session has to send the 101.</param>
-    public PipeSession Admit(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, PipeConnection connection, bool sendsResponse)
+    /// <param name="session">The session, to be carried by <see cref="CarryAsync"/>; null when it is refused.</param>
+    public Refusal Admit(
+        in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, PipeConnection connection, bool sendsResponse, out PipeSession? session)
     {
-        int owner = ChannelId.TryParse(channelId, out ChannelId id)
-            ? id.ShardOf(shards)
-            : (int)((uint)Interlocked.Increment(ref _nextShard) % (uint)shards);
-        return new PipeSession(connection, MailboxOf(owner)) { Arrival = Describe(head, channelId, peer, sendsResponse) };
+        session = null;
+        ClientAddress client = Clients.ReadAddress(head, peer);
+        Refusal refusal = admission.Admit(head, client.Address, channelId.IsEmpty, out Ticket ticket);
+        if (!refusal.IsNone)
+            return refusal;
+        try
+        {
+            int owner = ChannelId.TryParse(channelId, out ChannelId id)
+                ? id.ShardOf(shards)
+                : (int)((uint)Interlocked.Increment(ref _nextShard) % (uint)shards);
+            session = new PipeSession(connection, MailboxOf(owner)) { Arrival = Describe(head, channelId, client, sendsResponse), Ticket = ticket };
+            return default;
+        }
+        finally
+        {
+            if (session is null)
+                admission.Release(ref ticket);
+        }
+    }
+
+    /// <summary>The life of a session on pipes, from its admission to the end of its connection.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="connect">Makes its pipes, when they are not there yet.</param>
+    /// <returns>No refusal, or the answer: then the session never was.</returns>
+    public async Task<Refusal> CarryAsync(PipeSession session, Func<Task>? connect = null)
+    {
+        try
+        {
+            IPAddress? address = session.Arrival!.Visitor.Address;
+            if (admission.MustAsk(address) && await admission.AskAsync(address!) is { IsNone: false } refusal)
+                return refusal;
+            if (connect is not null)
+                await connect();
+            await session.RunAsync();
+            return default;
+        }
+        finally
+        {
+            admission.Release(ref session.Ticket);
+        }
     }
 
     /// <summary>Takes out of a request what its session needs, so that the request's bytes may go.</summary>
-    protected Arrival Describe(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, bool sendsResponse)
+    protected Arrival Describe(in RequestHead head, ReadOnlySpan<byte> channelId, in ClientAddress client, bool sendsResponse)
     {
         byte[] response = [];
         if (sendsResponse)
@@ -61,7 +107,7 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients) : I
             response = new byte[UpgradeRequest.ResponseSize];
             UpgradeRequest.WriteResponse(head, response);
         }
-        return new Arrival(channelId.ToArray(), Clients.Read(head, peer), response);
+        return new Arrival(channelId.ToArray(), Clients.Read(head, client), response);
     }
 
     /// <summary>The mailbox of a shard.</summary>

@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.Telemetry;
@@ -24,19 +25,24 @@ internal sealed class KestrelEngine : ChannelEngine
     private readonly PipeShard[] _shards;
     private readonly RelayTelemetry _telemetry;
     private readonly TimeProvider _time;
+    private readonly UndecidedConnections _undecided = new();
 
     /// <param name="shards">How many shards; one per core is right.</param>
     /// <param name="limits">The limits to keep.</param>
     /// <param name="clients">Tells who a client is.</param>
-    /// <param name="telemetry">Hears of begins and ends.</param>
+    /// <param name="admission">Decides who comes in.</param>
+    /// <param name="observer">Hears of begins and ends.</param>
+    /// <param name="telemetry">Hears of requests that are answered with an error.</param>
     /// <param name="time">The clock.</param>
-    public KestrelEngine(int shards, Limits limits, ClientFactsReader clients, RelayTelemetry telemetry, TimeProvider time)
-        : base(shards, clients)
+    public KestrelEngine(
+        int shards, Limits limits, ClientFactsReader clients, AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry,
+        TimeProvider time)
+        : base(shards, clients, admission)
     {
         _telemetry = telemetry;
         _time = time;
         _shards = [.. Enumerable.Range(0, shards)
-            .Select(index => new PipeShard(index, shards, limits, telemetry, time, RandomNumberGenerator.Fill))];
+            .Select(index => new PipeShard(index, shards, limits, observer, time, RandomNumberGenerator.Fill))];
     }
 
     /// <summary>
@@ -53,22 +59,51 @@ internal sealed class KestrelEngine : ChannelEngine
     /// <summary>The connection middleware.</summary>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        (int status, PipeSession? session) = await ReadHeadAsync(connection);
+        // Kestrel would try an accept that fails for want of descriptors over and over, so it must not come to that.
+        if (Admission.Sockets.IsReached)
+            _undecided.CutOldest();
+        Admission.Sockets.Enter();
+        try
+        {
+            await RunAsync(connection, next);
+        }
+        finally
+        {
+            Admission.Sockets.Leave();
+        }
+    }
+
+    private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
         if (session is not null)
-            await session.RunAsync();
+        {
+            Refusal refusal = await CarryAsync(session);
+            if (!refusal.IsNone)
+                await AnswerAsync(connection, refusal.Status, refusal.RetryAfter);
+        }
         else if (status > 0)
-            await AnswerAsync(connection, status);
+        {
+            await AnswerAsync(connection, status, retryAfter);
+        }
         else if (status == 0)
+        {
             await next(connection);
+        }
     }
 
     /// <inheritdoc/>
     /// <remarks>The sockets are Kestrel's: it waits for them when it is stopped itself.</remarks>
-    public override Task StopAsync(TimeSpan patience)
+    public override async Task StopAsync(TimeSpan window, TimeSpan patience, CancellationToken hurry)
     {
         foreach (PipeShard shard in _shards)
-            shard.Stop();
-        return Task.CompletedTask;
+            shard.Stop(window);
+        await using CancellationTokenRegistration registration = hurry.Register(() =>
+        {
+            foreach (PipeShard shard in _shards)
+                shard.Stop(TimeSpan.Zero);
+        });
+        await Task.WhenAll(_shards.Select(static shard => shard.Ended));
     }
 
     public override ValueTask DisposeAsync()
@@ -82,9 +117,22 @@ internal sealed class KestrelEngine : ChannelEngine
 
     /// <summary>Reads the head of a connection's first request.</summary>
     /// <returns>A session, or the status of an error answer, or 0 for the HTTP server, or -1 when there is nobody to answer.</returns>
-    private async ValueTask<(int Status, PipeSession? Session)> ReadHeadAsync(ConnectionContext connection)
+    private async ValueTask<(int Status, int RetryAfter, PipeSession? Session)> ReadHeadAsync(ConnectionContext connection)
     {
         PipeReader input = connection.Transport.Input;
+        LinkedListNode<ConnectionContext> undecided = _undecided.Add(connection);
+        try
+        {
+            return await ReadHeadAsync(connection, input);
+        }
+        finally
+        {
+            _undecided.Remove(undecided);
+        }
+    }
+
+    private async ValueTask<(int Status, int RetryAfter, PipeSession? Session)> ReadHeadAsync(ConnectionContext connection, PipeReader input)
+    {
         await using ITimer timer = _time.CreateTimer(
             static reader => ((PipeReader)reader!).CancelPendingRead(), input, HeadTimeout, Timeout.InfiniteTimeSpan);
         // Fires when the server stops: nothing has begun here yet.
@@ -99,7 +147,7 @@ internal sealed class KestrelEngine : ChannelEngine
             }
             catch (Exception fault) when (fault is IOException or OperationCanceledException)
             {
-                return (-1, null);
+                return (-1, 0, null);
             }
             ReadOnlySequence<byte> buffer = result.Buffer;
             if (result.IsCanceled)
@@ -107,61 +155,69 @@ internal sealed class KestrelEngine : ChannelEngine
                 // A client that never said a word reads no answer.
                 bool deservesAnswer = !buffer.IsEmpty && !stopping.IsCancellationRequested;
                 input.AdvanceTo(buffer.End);
-                return (deservesAnswer ? 408 : -1, null);
+                return (deservesAnswer ? Refuse(connection, 408) : -1, 0, null);
             }
-            (int status, long consumed, PipeSession? session) = Route(connection, buffer);
+            (int status, int retryAfter, long consumed, PipeSession? session) = Route(connection, buffer);
             if (status != IncompleteHead)
             {
                 // What goes on to the HTTP server stays unread, and is shown to it at once.
                 SequencePosition position = buffer.GetPosition(consumed);
                 input.AdvanceTo(position, position);
-                return (status, session);
+                return (status, retryAfter, session);
             }
             input.AdvanceTo(buffer.Start, buffer.End);
             if (result.IsCompleted)
-                return (-1, null);
+                return (-1, 0, null);
         }
     }
 
     private const int IncompleteHead = -2;
 
-    private (int Status, long Consumed, PipeSession? Session) Route(ConnectionContext connection, in ReadOnlySequence<byte> buffer)
+    private (int Status, int RetryAfter, long Consumed, PipeSession? Session) Route(ConnectionContext connection, in ReadOnlySequence<byte> buffer)
     {
         // One octet more than a head may have tells that it is too large.
         ReadOnlySequence<byte> start = buffer.Slice(0, Math.Min(buffer.Length, RequestHead.MaxBytes + 1));
         ReadOnlySpan<byte> bytes = start.IsSingleSegment ? start.FirstSpan : start.ToArray();
         HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
         if (parsed == HeadStatus.Incomplete)
-            return (IncompleteHead, 0, null);
+            return (IncompleteHead, 0, 0, null);
         if (parsed != HeadStatus.Complete)
-            return (ChannelRoute.StatusOf(parsed), buffer.Length, null);
+            return (Refuse(connection, ChannelRoute.StatusOf(parsed)), 0, buffer.Length, null);
         ChannelRoute route = ChannelRoute.Of(head);
         if (route.Kind == RouteKind.Elsewhere)
-            return (0, 0, null);
+            return (0, 0, 0, null);
         if (route.Kind == RouteKind.Answer)
-            return (route.Status, buffer.Length, null);
+            return (Refuse(connection, route.Status), 0, buffer.Length, null);
 
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
         PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
-        PipeSession session = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true);
-        return (route.Status, head.Length, session);
+        Refusal refusal = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true, out PipeSession? session);
+        return (refusal.Status, refusal.RetryAfter, head.Length, session);
+    }
+
+    private int Refuse(ConnectionContext connection, int status)
+    {
+        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, (connection.RemoteEndPoint as IPEndPoint)?.Address);
+        return status;
     }
 
     /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
-    private async Task AnswerAsync(ConnectionContext connection, int status)
+    private async Task AnswerAsync(ConnectionContext connection, int status, int retryAfter)
     {
         PipeReader input = connection.Transport.Input;
-        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, (connection.RemoteEndPoint as IPEndPoint)?.Address);
+        LinkedListNode<ConnectionContext>? undecided = null;
         try
         {
-            int written = ErrorResponse.Write(status, _time.GetUtcNow(), connection.Transport.Output.GetSpan(ErrorResponse.MaxSize));
+            int written = ErrorResponse.Write(status, retryAfter, _time.GetUtcNow(), connection.Transport.Output.GetSpan(ErrorResponse.MaxSize));
             connection.Transport.Output.Advance(written);
             await connection.Transport.Output.FlushAsync();
             connection.Features.Get<IConnectionSocketFeature>()?.Socket.Shutdown(SocketShutdown.Send);
             await using ITimer timer = _time.CreateTimer(
                 static reader => ((PipeReader)reader!).CancelPendingRead(), input, _answerTimeout, Timeout.InfiniteTimeSpan);
+            // Who has its answer can be spared, too.
+            undecided = _undecided.Add(connection);
             while (true)
             {
                 ReadResult rest = await input.ReadAsync();
@@ -173,6 +229,11 @@ internal sealed class KestrelEngine : ChannelEngine
         catch (Exception gone) when (gone is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
         {
             // The client has left; there is nobody to answer.
+        }
+        finally
+        {
+            if (undecided is not null)
+                _undecided.Remove(undecided);
         }
     }
 }

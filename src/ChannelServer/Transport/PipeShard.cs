@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ChannelServer.Admission;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Transport;
@@ -26,11 +27,14 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     // Any thread. Bounded by the sessions: each has at most one read and one write under way.
     private readonly ConcurrentQueue<Letter> _letters = new();
     private int _hasTurn;
-    private int _stopping;
+    private int _isTold;
+    private long _windowTicks;
 
     // Whoever has the turn.
     private TimeSpan _armedFor = TimeSpan.MaxValue;
     private int _timerFired;
+    private DrainSchedule? _ends;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public PipeShard(int index, int shards, Limits limits, IRelayObserver observer, TimeProvider time, RandomSource random)
     {
@@ -49,10 +53,15 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
         TakeTurn();
     }
 
-    /// <summary>Ends all sessions, now and from now on, since the server stops.</summary>
-    public void Stop()
+    /// <summary>Completes when the server stops and no channel is left.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>Ends all sessions, since the server stops, and refuses those that come. A second call shortens the window.</summary>
+    /// <param name="window">Over what time the ends are spread.</param>
+    public void Stop(TimeSpan window)
     {
-        Interlocked.Exchange(ref _stopping, 1);
+        Interlocked.Exchange(ref _windowTicks, window.Ticks);
+        Interlocked.Exchange(ref _isTold, 1);
         _turn.IsStopping = true;
         TakeTurn();
     }
@@ -83,7 +92,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     }
 
     private bool HasWork() =>
-        !_letters.IsEmpty || Volatile.Read(ref _timerFired) == 1 || (Volatile.Read(ref _stopping) == 1 && _core.ChannelCount > 0);
+        !_letters.IsEmpty || Volatile.Read(ref _timerFired) == 1 || Volatile.Read(ref _isTold) == 1;
 
     private void HandleAll()
     {
@@ -98,12 +107,22 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
 
         for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
             Handle(letter);
-        while (Volatile.Read(ref _stopping) == 1 && _core.ChannelCount > 0)
+        if (Interlocked.Exchange(ref _isTold, 0) == 1)
+            _ends = new DrainSchedule(_core.Now, TimeSpan.FromTicks(Interlocked.Read(ref _windowTicks)), _core.ChannelCount);
+        if (_ends is { } ends)
+            EndDue(ends);
+        Arm();
+    }
+
+    private void EndDue(DrainSchedule ends)
+    {
+        for (int due = ends.Due(_core.ChannelCount, _core.Now); due > 0; due -= EndedPerTurn)
         {
-            _core.EndOldest(EndReason.ServerShutdown, EndedPerTurn);
+            _core.EndOldest(EndReason.ServerShutdown, Math.Min(due, EndedPerTurn));
             _turn.ServeTouched();
         }
-        Arm();
+        if (_core.ChannelCount == 0)
+            _ended.TrySetResult();
     }
 
     private void Handle(Letter letter)
@@ -126,6 +145,8 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     private void Arm()
     {
         TimeSpan next = _core.NextDeadline;
+        if (_ends?.NextDue(_core.ChannelCount) is { } end && end < next)
+            next = end;
         if (next >= _armedFor)
             return;
         _armedFor = next;

@@ -1,3 +1,4 @@
+using ChannelServer.Admission;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Transport;
@@ -89,6 +90,9 @@ internal sealed class ShardTurn(Shard core)
 /// <summary>A session with the means to act on what the core has decided.</summary>
 internal abstract class DriverSession : Session
 {
+    /// <summary>The connection's admission; given back where the connection is closed.</summary>
+    public Ticket Ticket;
+
     /// <summary>
     /// Writes what is unsent, as far as the socket takes it at once, and does what the phase asks for. Called on the shard's turn.
     /// </summary>
@@ -99,7 +103,11 @@ internal abstract class DriverSession : Session
 /// <param name="ChannelId">What stands for the channel in the path; empty for a new one.</param>
 /// <param name="Visitor">Who it is.</param>
 /// <param name="Head">The upgrade response, unless somebody else has sent it.</param>
-internal sealed record Arrival(byte[] ChannelId, Visitor Visitor, byte[] Head);
+internal sealed record Arrival(byte[] ChannelId, Visitor Visitor, byte[] Head)
+{
+    /// <summary>An answer that it gets instead of a seat, if something spoke against it on the way.</summary>
+    public Refusal Refusal { get; init; }
+}
 
 /// <summary>What a <see cref="PipeSession"/> tells its shard.</summary>
 internal enum PipeFact : byte

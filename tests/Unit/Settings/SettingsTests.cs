@@ -60,7 +60,6 @@ public sealed class SettingsTests : IDisposable
         Assert.Equal(0, settings.IprepMin);
         Assert.Equal("channel_abuse", settings.IpViolation);
         Assert.Equal("en", settings.DefaultLang);
-        Assert.Empty(settings.WithoutEffect);
         Assert.Equal(new Limits(), settings.ToLimits());
     }
 
@@ -251,10 +250,6 @@ public sealed class SettingsTests : IDisposable
         Assert.SkipUnless(System.Net.Sockets.Socket.OSSupportsIPv6, "This system has no IPv6.");
         Assert.Equal(expected.Select(IPAddress.Parse), Accept($"--hostname={hostname}").ListenAddresses());
     }
-
-    [Fact]
-    public void What_has_no_effect_yet_is_told_only_when_it_is_given() =>
-        Assert.Equal(["iprep_min"], Accept("--iprep-min=50", "--mmdb_loc=x").WithoutEffect);
 
     [Theory]
     [InlineData("--help")]

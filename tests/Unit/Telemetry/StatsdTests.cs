@@ -87,6 +87,7 @@ public sealed class StatsdTests : IDisposable
                 "channelserver.conn.request:2|c|#error",
                 "channelserver.conn.request:3|c|#existing",
                 "channelserver.conn.timeout:1|c",
+                "channelserver.upgrade.refused:1|c|#reason:version",
             ], lines.Order(StringComparer.Ordinal));
     }
 

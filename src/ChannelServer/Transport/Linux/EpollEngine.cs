@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.Telemetry;
@@ -19,7 +20,9 @@ internal sealed partial class EpollEngine : ChannelEngine
     private readonly HandoverListenerFactory _kestrel;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly RelayTelemetry _telemetry;
     private long _acceptFailureTold;
+    private int _asking;
 
     /// <param name="shards">How many shards; one per core is right.</param>
     /// <param name="addresses">Where to listen.</param>
@@ -27,26 +30,28 @@ internal sealed partial class EpollEngine : ChannelEngine
     /// <param name="limits">The limits to keep.</param>
     /// <param name="clients">Tells who a client is.</param>
     /// <param name="kestrel">Takes what is no channel upgrade.</param>
-    /// <param name="telemetry">Hears of begins and ends.</param>
+    /// <param name="admission">Decides who comes in.</param>
+    /// <param name="observer">Hears of begins and ends.</param>
+    /// <param name="telemetry">Hears of requests that are answered with an error, and of bugs.</param>
     /// <param name="logger">Told when descriptors run out.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">It cannot listen there.</exception>
     public EpollEngine(
         int shards, IReadOnlyList<IPAddress> addresses, int port, Limits limits, ClientFactsReader clients, HandoverListenerFactory kestrel,
-        RelayTelemetry telemetry, ILogger logger, TimeProvider time)
-        : base(shards, clients)
+        AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry, ILogger logger, TimeProvider time)
+        : base(shards, clients, admission)
     {
         _kestrel = kestrel;
         _logger = logger;
         _time = time;
-        _ = LibC.RaiseDescriptorLimit();
+        _telemetry = telemetry;
         List<IPEndPoint> endPoints = Reserve(addresses, port);
         EndPoints = endPoints;
         _shards = new EpollShard[shards];
         for (int index = 0; index < shards; index++)
         {
             Listener[] listeners = [.. endPoints.Select(static endPoint => Listener.Open(endPoint))];
-            _shards[index] = new EpollShard(this, index, shards, listeners, limits, telemetry, time, RandomNumberGenerator.Fill);
+            _shards[index] = new EpollShard(this, index, shards, listeners, limits, observer, telemetry, time, RandomNumberGenerator.Fill);
         }
     }
 
@@ -61,27 +66,66 @@ internal sealed partial class EpollEngine : ChannelEngine
     }
 
     /// <inheritdoc/>
-    public override Task StopAsync(TimeSpan patience)
+    public override async Task StopAsync(TimeSpan window, TimeSpan patience, CancellationToken hurry)
     {
         foreach (EpollShard shard in _shards)
-            shard.Stop(patience);
-        return Task.WhenAll(_shards.Select(static shard => shard.Stopped));
+            shard.Stop(window, patience);
+        await using CancellationTokenRegistration registration = hurry.Register(() =>
+        {
+            foreach (EpollShard shard in _shards)
+                shard.Stop(TimeSpan.Zero, TimeSpan.Zero);
+        });
+        await Task.WhenAll(_shards.Select(static shard => shard.Stopped));
     }
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     public EpollShard Shard(int index) => _shards[index];
 
-    public Arrival DescribeArrival(in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer) =>
-        Describe(head, channelId, peer, sendsResponse: true);
+    public Arrival DescribeArrival(in RequestHead head, ReadOnlySpan<byte> channelId, in ClientAddress client) =>
+        Describe(head, channelId, client, sendsResponse: true);
+
+    /// <summary>Whether connections are on their way to a shard while their reputation is asked for.</summary>
+    public bool IsAsking => Volatile.Read(ref _asking) > 0;
+
+    /// <summary>Asks for the reputation of a connection's client, and sends the connection on to its shard. No thread waits for that.</summary>
+    /// <param name="session">The connection; the caller must not touch it again.</param>
+    /// <param name="arrival">What it wants.</param>
+    /// <param name="unread">What has been read behind the request.</param>
+    /// <param name="owner">The shard of its channel.</param>
+    public void Ask(SocketSession session, Arrival arrival, byte[] unread, EpollShard owner)
+    {
+        Interlocked.Increment(ref _asking);
+        _ = AskAsync(session, arrival, unread, owner);
+    }
+
+    private async Task AskAsync(SocketSession session, Arrival arrival, byte[] unread, EpollShard owner)
+    {
+        Refusal refusal = default;
+        try
+        {
+            refusal = await Admission.AskAsync(arrival.Visitor.Address!);
+        }
+#pragma warning disable CA1031 // A bug of ours keeps nobody out.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            _telemetry.Failed(bug);
+        }
+        owner.Post(session, arrival with { Refusal = refusal }, unread);
+        // Behind the letter: a shard that stops sees one or the other.
+        Interlocked.Decrement(ref _asking);
+    }
 
     /// <summary>Gives a connection to Kestrel.</summary>
     /// <param name="fd">The socket; the caller must not touch it again.</param>
     /// <param name="read">What has been read from it.</param>
     public void HandToKestrel(int fd, byte[] read)
     {
-        if (!_kestrel.TryHandOver(fd, read))
-            _ = LibC.Close(fd);
+        if (_kestrel.TryHandOver(fd, read))
+            return;
+        _ = LibC.Close(fd);
+        Admission.Sockets.Leave();
     }
 
     /// <summary>An accept failed for want of descriptors or memory. Told at most every ten seconds: it happens at every try.</summary>

@@ -1,3 +1,5 @@
+using ChannelServer.Admission;
+using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.WebSockets;
 
@@ -23,26 +25,60 @@ internal sealed partial class EpollShard
 
     private void Accept(Listener listener)
     {
-        for (int i = 0; i < AcceptsPerTurn && !_isStopping; i++)
+        if (_doorClosesAt < TimeSpan.MaxValue)
+            return;
+        for (int i = 0; i < AcceptsPerTurn; i++)
         {
-            int fd = LibC.Accept(listener.Fd, out SockAddr peer);
-            if (fd >= 0)
-            {
-                Take(new SocketSession(fd, peer.ToIPAddress()), LibC.EPOLLIN);
+            AcceptResult result = AcceptOne(listener);
+            if (result == AcceptResult.Taken)
                 continue;
-            }
             // Level-triggered, an accept that cannot succeed would spin: the listener rests instead.
-            if (fd is -LibC.EMFILE or -LibC.ENFILE or -LibC.ENOBUFS or -LibC.ENOMEM)
+            if (result == AcceptResult.Exhausted)
             {
                 WatchListeners(0, isNew: false);
                 _acceptsAgainAt = _core.Now + _acceptPause;
+            }
+            return;
+        }
+    }
+
+    private AcceptResult AcceptOne(Listener listener)
+    {
+        while (true)
+        {
+            if (_engine.Admission.Sockets.IsReached && !MakeRoom())
+                return AcceptResult.Exhausted;
+            int fd = LibC.Accept(listener.Fd, out SockAddr peer);
+            if (fd >= 0)
+            {
+                _engine.Admission.Sockets.Enter();
+                Take(new SocketSession(fd, peer.ToIPAddress()), LibC.EPOLLIN);
+                return AcceptResult.Taken;
+            }
+            if (fd is -LibC.EMFILE or -LibC.ENFILE or -LibC.ENOBUFS or -LibC.ENOMEM)
+            {
                 _engine.ReportAcceptFailure(-fd);
-                return;
+                if (!MakeRoom())
+                    return AcceptResult.Exhausted;
             }
             // A connection that was gone before we came is no reason to leave the others waiting.
-            if (fd != -LibC.ECONNABORTED)
-                return;
+            else if (fd != -LibC.ECONNABORTED)
+            {
+                return AcceptResult.None;
+            }
         }
+    }
+
+    /// <summary>
+    /// Gives up the connections that are worth least: who has had its answer, then who has said nothing for longest. So a flood of silent
+    /// connections cannot keep a health check out.
+    /// </summary>
+    private bool MakeRoom()
+    {
+        if (!_answers.TryTakeFirst(out Session least) && !_heads.TryTakeFirst(out least))
+            return false;
+        Close((SocketSession)least);
+        return true;
     }
 
     /// <summary>Makes a connection this thread's; it waits for its head unless it is to be seated at once.</summary>
@@ -101,19 +137,30 @@ internal sealed partial class EpollShard
 
     private void Upgrade(SocketSession session, in RequestHead head, in ChannelRoute route, Span<byte> unread)
     {
-        int owner = _core.OwnerOf(route.ChannelId);
-        if (!route.ChannelId.IsEmpty && owner != _core.Index)
+        ClientAddress client = _engine.Clients.ReadAddress(head, session.Address);
+        Refusal refusal = _engine.Admission.Admit(head, client.Address, route.ChannelId.IsEmpty, out session.Ticket);
+        if (!refusal.IsNone)
         {
-            Arrival arrival = _engine.DescribeArrival(head, route.ChannelId, session.Address);
+            Send(session, refusal.Status, refusal.RetryAfter);
+            return;
+        }
+        int owner = _core.OwnerOf(route.ChannelId);
+        bool asks = _engine.Admission.MustAsk(client.Address);
+        if (asks || owner != _core.Index)
+        {
+            Arrival arrival = _engine.DescribeArrival(head, route.ChannelId, client);
             byte[] rest = unread.ToArray();
             _epoll.Remove(session.Fd);
             Forget(session);
-            _engine.Shard(owner).Post(session, arrival, rest);
+            if (asks)
+                _engine.Ask(session, arrival, rest, _engine.Shard(owner));
+            else
+                _engine.Shard(owner).Post(session, arrival, rest);
             return;
         }
         Span<byte> response = stackalloc byte[UpgradeRequest.ResponseSize];
         UpgradeRequest.WriteResponse(head, response);
-        Visitor visitor = _engine.Clients.Read(head, session.Address);
+        Visitor visitor = _engine.Clients.Read(head, client);
         BeginSession(session);
         _turn.Seat(session, route.ChannelId, visitor, response);
         if (!unread.IsEmpty)
@@ -125,6 +172,11 @@ internal sealed partial class EpollShard
     {
         if (!Take(session, LibC.EPOLLIN))
             return;
+        if (!arrival.Refusal.IsNone)
+        {
+            Send(session, arrival.Refusal.Status, arrival.Refusal.RetryAfter);
+            return;
+        }
         BeginSession(session);
         _turn.Seat(session, arrival);
         if (unread.Length > 0)
@@ -145,7 +197,7 @@ internal sealed partial class EpollShard
         return session.Fd;
     }
 
-    /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
+    /// <summary>Answers a request that is wrong.</summary>
     private void Answer(SocketSession session, int status)
     {
         _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Address);
@@ -155,8 +207,14 @@ internal sealed partial class EpollShard
             Close(session);
             return;
         }
+        Send(session, status, retryAfter: 0);
+    }
+
+    /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
+    private void Send(SocketSession session, int status, int retryAfter)
+    {
         Span<byte> response = stackalloc byte[ErrorResponse.MaxSize];
-        int written = ErrorResponse.Write(status, _time.GetUtcNow(), response);
+        int written = ErrorResponse.Write(status, retryAfter, _time.GetUtcNow(), response);
         // An answer fits into an empty socket buffer; where it does not, the client is not there.
         if (LibC.Send(session.Fd, response[..written]) != written || LibC.Shutdown(session.Fd, LibC.SHUT_WR) < 0)
         {
@@ -166,5 +224,16 @@ internal sealed partial class EpollShard
         session.PartialHead = null;
         session.Stage = SocketStage.Answered;
         _answers.Append(session, _core.Now + _answerTimeout);
+    }
+
+    private enum AcceptResult
+    {
+        /// <summary>Nobody is waiting.</summary>
+        None,
+
+        Taken,
+
+        /// <summary>Somebody is, and there is nothing left to take him with.</summary>
+        Exhausted,
     }
 }

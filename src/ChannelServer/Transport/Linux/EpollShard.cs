@@ -46,6 +46,7 @@ internal sealed partial class EpollShard : IShardMailbox
     // Any thread. Bounded by the connections: each is in one letter at most, or in three when it is on pipes.
     private readonly ConcurrentQueue<Letter> _letters = new();
     private int _isAsleep;
+    private long _drainTicks;
     private long _stopAt = long.MaxValue;
 
     // The shard's thread.
@@ -53,12 +54,13 @@ internal sealed partial class EpollShard : IShardMailbox
     private readonly DeadlineList<Session, Session.Pulse> _heads = new(new Session());
     private readonly DeadlineList<Session, Session.Pulse> _answers = new(new Session());
     private TimeSpan _acceptsAgainAt = TimeSpan.MaxValue;
-    private bool _isStopping;
 
-    public EpollShard(EpollEngine engine, int index, int shards, Listener[] listeners, Limits limits, RelayTelemetry telemetry, TimeProvider time, RandomSource random)
+    public EpollShard(
+        EpollEngine engine, int index, int shards, Listener[] listeners, Limits limits, IRelayObserver observer, RelayTelemetry telemetry,
+        TimeProvider time, RandomSource random)
     {
         _engine = engine;
-        _core = new Shard(index, shards, limits, telemetry, random);
+        _core = new Shard(index, shards, limits, observer, random);
         _turn = new ShardTurn(_core);
         _listeners = listeners;
         _telemetry = telemetry;
@@ -83,14 +85,6 @@ internal sealed partial class EpollShard : IShardMailbox
     /// <summary>Hands over a connection whose channel lives here: from now on it is this thread's.</summary>
     public void Post(SocketSession session, Arrival arrival, byte[] unread) => Post(new Letter(session, default, arrival, unread));
 
-    /// <summary>Ends all sessions and then the thread.</summary>
-    /// <param name="patience">How long sessions may take to close.</param>
-    public void Stop(TimeSpan patience)
-    {
-        Interlocked.Exchange(ref _stopAt, (_time.GetElapsedTime(_started) + patience).Ticks);
-        Ring();
-    }
-
     /// <summary>Changes what a connection is watched for.</summary>
     public void Watch(SocketSession session, uint interest) => _ = _epoll.Modify(session.Fd, interest, session.Key);
 
@@ -99,6 +93,8 @@ internal sealed partial class EpollShard : IShardMailbox
     {
         Forget(session);
         _ = LibC.Close(session.Fd);
+        _engine.Admission.Sockets.Leave();
+        _engine.Admission.Release(ref session.Ticket);
     }
 
     private void Post(Letter letter)
@@ -115,7 +111,7 @@ internal sealed partial class EpollShard : IShardMailbox
         while (true)
         {
             TimeSpan next = PassTime();
-            if (_isStopping && IsDone())
+            if (_ends is not null && IsDone())
                 break;
             // Announce the sleep, then look once more: a letter posted in between either is seen here or rings the bell.
             Interlocked.Exchange(ref _isAsleep, 1);
@@ -158,9 +154,8 @@ internal sealed partial class EpollShard : IShardMailbox
             _acceptsAgainAt = TimeSpan.MaxValue;
             WatchListeners(LibC.EPOLLIN, isNew: false);
         }
-        if (Interlocked.Read(ref _stopAt) < long.MaxValue)
-            EndAll();
-        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, _isStopping ? TimeSpan.FromTicks(_stopAt) : TimeSpan.MaxValue);
+        TimeSpan nextEnd = Interlocked.Read(ref _stopAt) < long.MaxValue ? Drain(now) : TimeSpan.MaxValue;
+        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, nextEnd);
     }
 
     private void Handle(ulong key, uint events)
@@ -245,26 +240,6 @@ internal sealed partial class EpollShard : IShardMailbox
         else
             Close(session);
     }
-
-    private void EndAll()
-    {
-        if (!_isStopping)
-        {
-            _isStopping = true;
-            _turn.IsStopping = true;
-            foreach (Listener listener in _listeners)
-                listener.Dispose();
-            while (_heads.TryTakeFirst(out Session unborn))
-                Close((SocketSession)unborn);
-        }
-        const int EndedAtOnce = 64;
-        while (_core.EndOldest(EndReason.ServerShutdown, EndedAtOnce))
-            _turn.ServeTouched();
-        _turn.ServeTouched();
-    }
-
-    private bool IsDone() =>
-        (_connections.Count == 0 && _core.SessionCount == 0 && _letters.IsEmpty) || _time.GetElapsedTime(_started).Ticks >= _stopAt;
 
     private static TimeSpan Min(params ReadOnlySpan<TimeSpan> times)
     {

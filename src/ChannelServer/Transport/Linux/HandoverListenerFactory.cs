@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using ChannelServer.Admission;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using ConnectionQueue = System.Threading.Channels.Channel<Microsoft.AspNetCore.Connections.ConnectionContext>;
@@ -19,7 +20,9 @@ internal sealed class HandoverEndPoint(string description) : EndPoint
 /// <summary>
 /// A transport for Kestrel without a listening socket: its connections are those that the Linux engine has accepted and begun to read.
 /// </summary>
-internal sealed class HandoverListenerFactory(ILogger logger)
+/// <param name="sockets">Counts the connections until Kestrel has closed them.</param>
+/// <param name="logger">For Kestrel's transport.</param>
+internal sealed class HandoverListenerFactory(ConnectionCap sockets, ILogger logger)
     : IConnectionListenerFactory, IConnectionListenerFactorySelector, IConnectionListener
 {
     /// <summary>Connections that may wait for Kestrel to take them; one more is closed.</summary>
@@ -51,7 +54,11 @@ internal sealed class HandoverListenerFactory(ILogger logger)
         ConnectionContext connection = _connections.Create(socket);
         connection.Features.Set<IBytesAlreadyRead>(new BytesAlreadyRead(read));
         if (!_queue.Writer.TryWrite(connection))
+        {
+            // Kestrel has stopped.
             connection.Abort();
+            sockets.Leave();
+        }
         return true;
     }
 
@@ -81,7 +88,7 @@ internal sealed class HandoverListenerFactory(ILogger logger)
     /// The connection middleware that puts what has been read before what is still to come. A copy, since these connections are health
     /// checks and the like, and few.
     /// </summary>
-    public static async Task ReplayAsync(ConnectionContext connection, ConnectionDelegate next)
+    public async Task ReplayAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         IDuplexPipe transport = connection.Transport;
         Pipe replayed = new();
@@ -94,6 +101,7 @@ internal sealed class HandoverListenerFactory(ILogger logger)
         }
         finally
         {
+            sockets.Leave();
             connection.Transport = transport;
             transport.Input.CancelPendingRead();
             await replayed.Reader.CompleteAsync();

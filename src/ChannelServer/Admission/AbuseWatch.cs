@@ -1,0 +1,45 @@
+using System.Net;
+using ChannelServer.Relay;
+using ChannelServer.Reputation;
+
+namespace ChannelServer.Admission;
+
+/// <summary>
+/// Hears how sessions end, between the shards and the telemetry: charges failed joins to the address that tried, and reports addresses that
+/// misbehave to the reputation service.
+/// </summary>
+/// <param name="next">Hears everything too.</param>
+/// <param name="limiter">Counts failed joins.</param>
+/// <param name="violations">Takes reports; null when there is no reputation service.</param>
+internal sealed class AbuseWatch(IRelayObserver next, AddressLimiter limiter, ViolationReporter? violations) : IRelayObserver
+{
+    public void SessionBegan(bool opened) => next.SessionBegan(opened);
+
+    public void SessionRefused(EndReason reason, IPAddress? address)
+    {
+        bool isFailedJoin = reason
+            is EndReason.ChannelUnavailable or EndReason.AddressUnknown or EndReason.ChannelFull or EndReason.ResumeRefused;
+        if (isFailedJoin && limiter.FailJoin(ClientNetwork.Of(address)))
+            violations?.Report(address);
+        next.SessionRefused(reason, address);
+    }
+
+    public void SessionEnded(in SessionEnd session)
+    {
+        if (IsViolation(session))
+            violations?.Report(session.Address);
+        next.SessionEnded(session);
+    }
+
+    public void ChannelEnded(EndReason reason) => next.ChannelEnded(reason);
+
+    public void Failed(Exception exception) => next.Failed(exception);
+
+    private static bool IsViolation(in SessionEnd session) => session.Reason switch
+    {
+        // The whole channel ends; who only listened has done nothing.
+        EndReason.DataLimit or EndReason.ExchangeLimit => session.Messages > 0,
+        EndReason.ControlRate or EndReason.TooManyFragments or EndReason.ProtocolError => true,
+        _ => false,
+    };
+}

@@ -1,0 +1,59 @@
+namespace ChannelServer.Admission;
+
+/// <summary>How many connections of a kind there are, and how many may be. Safe for any thread.</summary>
+/// <param name="most">How many may be.</param>
+internal sealed class ConnectionCap(int most)
+{
+    /// <summary>The part of the descriptors that channels may use.</summary>
+    private const double Share = 0.8;
+
+    /// <summary>
+    /// Descriptors for everything that is no connection. The runtime, its libraries and the listeners hold about 150; libraries that are
+    /// loaded late, name look-ups and the reputation service need theirs.
+    /// </summary>
+    private const int Own = 192;
+
+    /// <summary>Connections without a channel for which there is room in any case: health checks, requests that arrive, answers.</summary>
+    private const int Visitors = 64;
+
+    private const int Least = 16;
+
+    private int _count;
+
+    public int Most => most;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public bool IsReached => Count >= most;
+
+    /// <summary>How many connections may carry channels.</summary>
+    /// <param name="setting"><c>max_connections</c>; 0 derives it from the descriptors.</param>
+    /// <param name="descriptors">How many descriptors the process may have; null when that cannot be told.</param>
+    public static int ForChannels(int setting, long? descriptors)
+    {
+        if (setting > 0)
+            return setting;
+        return descriptors is { } limit and < int.MaxValue
+            ? (int)Math.Max(Least, Math.Min(limit * Share, limit - Own - Visitors))
+            : int.MaxValue;
+    }
+
+    /// <summary>How many connections there may be, whatever they carry.</summary>
+    /// <param name="descriptors">How many descriptors the process may have; null when that cannot be told.</param>
+    public static int ForSockets(long? descriptors) =>
+        descriptors is { } limit and < int.MaxValue ? (int)Math.Max(2 * Least, limit - Own) : int.MaxValue;
+
+    /// <summary>Counts a connection if there is room for it.</summary>
+    public bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _count) <= most)
+            return true;
+        Leave();
+        return false;
+    }
+
+    /// <summary>Counts a connection that is there already.</summary>
+    public void Enter() => Interlocked.Increment(ref _count);
+
+    public void Leave() => Interlocked.Decrement(ref _count);
+}

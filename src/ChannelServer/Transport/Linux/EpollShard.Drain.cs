@@ -1,0 +1,80 @@
+using ChannelServer.Admission;
+using ChannelServer.Relay;
+
+namespace ChannelServer.Transport.Linux;
+
+/// <summary>How a shard stops: its channels one after the other, then who is at the door, then the door.</summary>
+internal sealed partial class EpollShard
+{
+    /// <summary>How long those who were at the door when it closed have to say what they want, and to hear that it is too late.</summary>
+    private static readonly TimeSpan _lastCall = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>How often a stopping shard looks whether connections are still on their way to it.</summary>
+    private static readonly TimeSpan _askingPause = TimeSpan.FromMilliseconds(50);
+
+    // The shard's thread.
+    private DrainSchedule? _ends;
+    private long _endsFor;
+    private TimeSpan _doorClosesAt = TimeSpan.MaxValue;
+
+    /// <summary>Ends all sessions and then the thread. A second call brings the end forward.</summary>
+    /// <param name="window">Over what time the ends are spread.</param>
+    /// <param name="patience">How long sessions may take to close after that.</param>
+    public void Stop(TimeSpan window, TimeSpan patience)
+    {
+        Interlocked.Exchange(ref _drainTicks, window.Ticks);
+        Interlocked.Exchange(ref _stopAt, (_time.GetElapsedTime(_started) + window + patience).Ticks);
+        Ring();
+    }
+
+    /// <summary>Ends what is due.</summary>
+    /// <returns>When to come again.</returns>
+    private TimeSpan Drain(TimeSpan now)
+    {
+        long stopAt = Interlocked.Read(ref _stopAt);
+        if (_ends is null || _endsFor != stopAt)
+        {
+            _turn.IsStopping = true;
+            _ends = new DrainSchedule(now, TimeSpan.FromTicks(Interlocked.Read(ref _drainTicks)), _core.ChannelCount);
+            _endsFor = stopAt;
+        }
+        const int EndedAtOnce = 64;
+        for (int due = _ends.Value.Due(_core.ChannelCount, now); due > 0; due -= EndedAtOnce)
+        {
+            _core.EndOldest(EndReason.ServerShutdown, Math.Min(due, EndedAtOnce));
+            _turn.ServeTouched();
+        }
+        if (_core.ChannelCount == 0)
+            CloseDoor(now);
+        return Min(
+            _ends.Value.NextDue(_core.ChannelCount), TimeSpan.FromTicks(stopAt), _heads.NextDue < TimeSpan.MaxValue ? _doorClosesAt : TimeSpan.MaxValue,
+            _engine.IsAsking ? now + _askingPause : TimeSpan.MaxValue);
+    }
+
+    /// <summary>
+    /// Closes the listeners behind the last that came: a connection that waits in a listener's queue would be reset with it. Up to here
+    /// they were open, so that load balancers and clients hear that the server is stopping.
+    /// </summary>
+    private void CloseDoor(TimeSpan now)
+    {
+        if (_doorClosesAt == TimeSpan.MaxValue)
+        {
+            foreach (Listener listener in _listeners)
+            {
+                while (AcceptOne(listener) == AcceptResult.Taken)
+                    continue;
+                listener.Dispose();
+            }
+            _doorClosesAt = now + _lastCall;
+        }
+        if (now < _doorClosesAt)
+            return;
+        while (_heads.TryTakeFirst(out Session undecided))
+            Close((SocketSession)undecided);
+    }
+
+    /// <summary>By the end that <see cref="Drain"/> has seen: one that was brought forward since must first tell the sessions.</summary>
+    private bool IsDone() =>
+        (_doorClosesAt < TimeSpan.MaxValue && _connections.Count == 0 && _core.SessionCount == 0 && !_engine.IsAsking && _letters.IsEmpty)
+        || _time.GetElapsedTime(_started).Ticks >= _endsFor;
+}

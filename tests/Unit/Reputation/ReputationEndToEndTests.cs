@@ -1,0 +1,145 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using ChannelServer.Http;
+using ChannelServer.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace ChannelServer.Tests.Reputation;
+
+/// <summary>The whole server in this process, on either engine, beside a reputation service.</summary>
+public sealed class ReputationEndToEndTests : IAsyncDisposable
+{
+    private readonly MemoryStream _log = new();
+    private ChannelServerHost? _host;
+    private LineLoggerProvider? _lines;
+    private ILoggerFactory? _loggers;
+    private RelayTelemetry? _telemetry;
+
+    public static TheoryData<Engine> Engines => OperatingSystem.IsLinux() ? [Engine.Epoll, Engine.Kestrel] : [Engine.Kestrel];
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_host is not null)
+            await _host.DisposeAsync();
+        _telemetry?.Dispose();
+        _loggers?.Dispose();
+        _lines?.Dispose();
+        await _log.DisposeAsync();
+    }
+
+    private async Task<IPEndPoint> StartAsync(Engine engine, ReputationServer reputation, Func<Settings, Settings>? change = null)
+    {
+        Settings settings = new()
+        {
+            Hostname = "127.0.0.1",
+            Port = 0,
+            Engine = engine,
+            Shards = 2,
+            MmdbLoc = "",
+            StatsdHost = null,
+            DrainWindow = TimeSpan.Zero,
+            IpReputationServer = reputation.Address.ToString(),
+            IprepMin = 50,
+            IprepTimeout = TimeSpan.FromSeconds(5),
+            TrustedProxyList = "127.0.0.1",
+        };
+        settings = change?.Invoke(settings) ?? settings;
+        Assert.True(TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out _));
+        _lines = new LineLoggerProvider(settings, "test", _log, TimeProvider.System);
+        _loggers = LoggerFactory.Create(logging => _lines.Attach(logging, settings));
+        _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), LogRemote.Net);
+        _host = ChannelServerHost.Build(
+            settings, proxies, null, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _lines, _loggers, TimeProvider.System);
+        await _host.StartAsync();
+        Uri address = new(_host.Addresses.First());
+        return new IPEndPoint(IPAddress.Loopback, address.Port);
+    }
+
+    private static async Task<(string Status, TcpClient Connection)> UpgradeAsync(IPEndPoint server, string client, bool late = false)
+    {
+        TcpClient connection = new();
+        await connection.ConnectAsync(server);
+        NetworkStream stream = connection.GetStream();
+        byte[] buffer = new byte[4096];
+        if (late)
+        {
+            await stream.WriteAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray());
+            Assert.True(await stream.ReadAsync(buffer) > 0);
+        }
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"GET /v1/ws/ HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
+        int read = await stream.ReadAsync(buffer, patience.Token);
+        return (Encoding.ASCII.GetString(buffer, 0, read).Split(' ')[1], connection);
+    }
+
+    private static async Task<string> StatusAsync(IPEndPoint server, string client, bool late = false)
+    {
+        (string status, TcpClient connection) = await UpgradeAsync(server, client, late);
+        connection.Dispose();
+        return status;
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Who_has_a_bad_name_gets_403_however_it_comes(Engine engine)
+    {
+        await using ReputationServer reputation = await ReputationServer.StartAsync();
+        reputation.Answers["198.51.100.1"] = """{"reputation":49}""";
+        reputation.Answers["198.51.100.2"] = """{"reputation":50}""";
+        reputation.Answers["2001:db8::bad"] = """{"reputation":0}""";
+        IPEndPoint server = await StartAsync(engine, reputation);
+        Assert.Equal("403", await StatusAsync(server, "198.51.100.1"));
+        Assert.Equal("403", await StatusAsync(server, "198.51.100.1"));
+        Assert.Equal("403", await StatusAsync(server, "198.51.100.1", late: true));
+        Assert.Equal("403", await StatusAsync(server, "2001:db8::bad", late: true));
+        Assert.Equal("101", await StatusAsync(server, "198.51.100.2"));
+        Assert.Equal("101", await StatusAsync(server, "198.51.100.3", late: true));
+        Assert.Equal("101", await StatusAsync(server, "198.51.100.3"));
+        Assert.Equal(4, reputation.Lookups);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task While_one_waits_for_an_answer_nobody_else_does(Engine engine)
+    {
+        await using ReputationServer reputation = await ReputationServer.StartAsync();
+        IPEndPoint server = await StartAsync(engine, reputation);
+        Assert.Equal("101", await StatusAsync(server, "198.51.100.7"));
+        reputation.Hold = new TaskCompletionSource();
+        Task<string>[] waiting = [.. Enumerable.Range(0, 20).Select(i => StatusAsync(server, $"198.51.100.{100 + i}"))];
+        for (int i = 0; i < 20; i++)
+            Assert.Equal("101", await StatusAsync(server, "198.51.100.7"));
+        Assert.All(waiting, task => Assert.False(task.IsCompleted));
+        reputation.Hold.SetResult();
+        Assert.All(await Task.WhenAll(waiting), status => Assert.Equal("101", status));
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_service_that_does_not_answer_delays_and_lets_in(Engine engine)
+    {
+        await using ReputationServer reputation = await ReputationServer.StartAsync();
+        reputation.Hold = new TaskCompletionSource();
+        IPEndPoint server = await StartAsync(engine, reputation, s => s with { IprepTimeout = TimeSpan.FromMilliseconds(50) });
+        Assert.Equal("101", await StatusAsync(server, "198.51.100.1"));
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_channel_that_one_of_its_limits_ended_is_reported(Engine engine)
+    {
+        await using ReputationServer reputation = await ReputationServer.StartAsync();
+        IPEndPoint server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, MaxExchanges = 1 });
+        (string status, TcpClient connection) = await UpgradeAsync(server, "198.51.100.1");
+        using TcpClient talker = connection;
+        Assert.Equal("101", status);
+        // Two messages, masked with zeros.
+        byte[] message = [0x81, 0x81, 0, 0, 0, 0, (byte)'a'];
+        await talker.GetStream().WriteAsync((byte[])[.. message, .. message], TestContext.Current.CancellationToken);
+        Assert.Contains("198.51.100.1", await reputation.ViolationAsync(), StringComparison.Ordinal);
+        Assert.Equal(0, reputation.Lookups);
+    }
+}
