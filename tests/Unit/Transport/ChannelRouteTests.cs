@@ -57,10 +57,10 @@ public sealed class ChannelRouteTests
     [Fact]
     public void The_answers_are_whole_responses_that_end_the_connection()
     {
-        foreach (int status in (int[])[400, 405, 408, 426, 431])
+        foreach (int status in (int[])[400, 403, 405, 408, 426, 429, 431, 503])
         {
             byte[] response = new byte[ErrorResponse.MaxSize];
-            int written = ErrorResponse.Write(status, DateTimeOffset.UnixEpoch, response);
+            int written = ErrorResponse.Write(status, 0, DateTimeOffset.UnixEpoch, response);
             string text = Encoding.ASCII.GetString(response.AsSpan(0, written));
             Assert.StartsWith($"HTTP/1.1 {status} ", text, StringComparison.Ordinal);
             Assert.Contains("\r\nConnection: close", text, StringComparison.Ordinal);

@@ -91,7 +91,7 @@ public sealed class PipeShardTests : IDisposable
         Wire one = new();
         (_, Task run) = Enter(one, "");
         await one.ReceiveAsync();
-        _shard.Stop();
+        _shard.Stop(TimeSpan.Zero);
         Assert.EndsWith("server shutdown", await one.ReceiveAsync(), StringComparison.Ordinal);
         Wire late = new();
         (_, Task refused) = Enter(late, "");
