@@ -13,7 +13,7 @@ torture: reliability-build reliability-tools ## Every reliability test at full s
 	@mkdir -p $(dir $(RELIABILITY_FIGURES)) && printf '| engine | what | figures |\n|---|---|---|\n' > $(RELIABILITY_FIGURES)
 	@status=0; for engine in $(ENGINES); do \
 	  RELIABILITY=full SOAK=$(or $(SOAK),2m) RELIABILITY_FIGURES=$(RELIABILITY_FIGURES) CHANNEL_SERVER_ENGINE=$$engine \
-	    dotnet $(RELIABILITY) -noColor -noLogo -parallel none -explicit on || status=1; \
+	    dotnet $(RELIABILITY) -noColor -noLogo -parallelMode none -explicit on || status=1; \
 	done; cat $(RELIABILITY_FIGURES); exit $$status
 
 soak: reliability-build ## Churn of clients of all temperaments for an hour, or as SOAK=2m says

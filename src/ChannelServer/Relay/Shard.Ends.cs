@@ -85,6 +85,7 @@ internal sealed partial class Shard
     {
         session.Outbox.AppendClose(code, text, _buffers);
         session.Phase = phase;
+        session.Control = default;
         DeadlineList<Session, Session.Silence>.Remove(session);
         _closings.Append(session, Now + limits.CloseTimeout);
         Touch(session);
