@@ -166,7 +166,6 @@ internal sealed class ChannelServerHost : IAsyncDisposable
             };
         }).ConfigureKestrel(kestrel =>
         {
-            kestrel.Limits.MaxConcurrentConnections = KestrelEngine.MostConnections();
             foreach (IPAddress address in settings.ListenAddresses())
             {
                 kestrel.Listen(address, settings.Port, listen =>

@@ -84,7 +84,7 @@ internal sealed class EchoSession(FrameLimits limits)
             _output.Advance(UpgradeRequest.WriteResponse(head, _output.GetSpan(UpgradeRequest.ResponseSize)));
             return bytes.AsSpan(head.Length);
         }
-        _output.Advance(ErrorResponse.Write(426, 0, DateTimeOffset.UtcNow, _output.GetSpan(ErrorResponse.MaxSize)));
+        _output.Advance(ErrorResponse.Write(426, retryAfter: 0, DateTimeOffset.UtcNow, _output.GetSpan(ErrorResponse.MaxSize)));
         Phase = SessionPhase.Leaving;
         return default;
     }

@@ -11,7 +11,7 @@ internal sealed class ConnectionCap(int most)
     /// Descriptors for everything that is no connection. The runtime, its libraries and the listeners hold about 150; libraries that are
     /// loaded late, name look-ups and the reputation service need theirs.
     /// </summary>
-    private const int Own = 192;
+    private const int Own = 200;
 
     /// <summary>Connections without a channel for which there is room in any case: health checks, requests that arrive, answers.</summary>
     private const int Visitors = 64;

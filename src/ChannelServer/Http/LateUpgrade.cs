@@ -25,10 +25,14 @@ internal static class LateUpgrade
         {
             Refusal refusal = await engine.CarryAsync(session, () => UpgradeAsync(context, pipes));
             (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
-            await pipes.DetachAsync();
         }
         if (status != StatusCodes.Status101SwitchingProtocols)
+        {
             Answer(context.Response, status, retryAfter);
+            return;
+        }
+        await pipes.Output.CompleteAsync();
+        await pipes.Input.CompleteAsync();
     }
 
     private static async Task UpgradeAsync(HttpContext context, StreamPipes pipes) =>
@@ -100,14 +104,6 @@ internal static class LateUpgrade
         {
             _input = PipeReader.Create(stream, new StreamPipeReaderOptions(useZeroByteReads: true));
             _output = PipeWriter.Create(stream);
-        }
-
-        public async ValueTask DetachAsync()
-        {
-            if (_output is not null)
-                await _output.CompleteAsync();
-            if (_input is not null)
-                await _input.CompleteAsync();
         }
     }
 }

@@ -45,50 +45,29 @@ internal sealed class KestrelEngine : ChannelEngine
             .Select(index => new PipeShard(index, shards, limits, observer, time, RandomNumberGenerator.Fill))];
     }
 
-    /// <summary>
-    /// How many connections Kestrel may hold, whatever they want; null for any number. It would accept until there is no descriptor
-    /// left, and the runtime, which opens files as it goes, then ends the process ("Out of memory").
-    /// </summary>
-    public static long? MostConnections()
-    {
-        // An idle server has 150 descriptors open, most of them its assemblies.
-        const int Reserved = 200;
-        return OperatingSystem.IsLinux() && Linux.LibC.GetDescriptorLimit(out long soft, out _) >= 0 ? Math.Max(soft - Reserved, 1) : null;
-    }
-
     /// <summary>The connection middleware.</summary>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        // Kestrel would try an accept that fails for want of descriptors over and over, so it must not come to that.
+        // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process.
         if (Admission.Sockets.IsReached)
             _undecided.CutOldest();
         Admission.Sockets.Enter();
         try
         {
-            await RunAsync(connection, next);
+            (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
+            if (session is not null)
+            {
+                Refusal refusal = await CarryAsync(session);
+                (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
+            }
+            if (status == 0)
+                await next(connection);
+            else if (status is > 0 and not 101)
+                await AnswerAsync(connection, status, retryAfter);
         }
         finally
         {
             Admission.Sockets.Leave();
-        }
-    }
-
-    private async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
-    {
-        (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
-        if (session is not null)
-        {
-            Refusal refusal = await CarryAsync(session);
-            if (!refusal.IsNone)
-                await AnswerAsync(connection, refusal.Status, refusal.RetryAfter);
-        }
-        else if (status > 0)
-        {
-            await AnswerAsync(connection, status, retryAfter);
-        }
-        else if (status == 0)
-        {
-            await next(connection);
         }
     }
 

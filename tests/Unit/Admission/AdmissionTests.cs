@@ -181,8 +181,8 @@ public sealed class AdmissionTests : IDisposable
 
     [Theory]
     [InlineData(0, 1_048_576L, 838_860)]
-    [InlineData(0, 1024L, 768)]
-    [InlineData(0, 512L, 256)]
+    [InlineData(0, 1024L, 760)]
+    [InlineData(0, 512L, 248)]
     [InlineData(0, 100L, 16)]
     [InlineData(0, long.MaxValue, int.MaxValue)]
     [InlineData(0, null, int.MaxValue)]

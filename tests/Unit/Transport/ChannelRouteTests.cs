@@ -60,7 +60,7 @@ public sealed class ChannelRouteTests
         foreach (int status in (int[])[400, 403, 405, 408, 426, 429, 431, 503])
         {
             byte[] response = new byte[ErrorResponse.MaxSize];
-            int written = ErrorResponse.Write(status, 0, DateTimeOffset.UnixEpoch, response);
+            int written = ErrorResponse.Write(status, retryAfter: 0, DateTimeOffset.UnixEpoch, response);
             string text = Encoding.ASCII.GetString(response.AsSpan(0, written));
             Assert.StartsWith($"HTTP/1.1 {status} ", text, StringComparison.Ordinal);
             Assert.Contains("\r\nConnection: close", text, StringComparison.Ordinal);
