@@ -36,6 +36,12 @@ public sealed record Limits
     /// <summary>Fragments of one message.</summary>
     public int MaxFragments { get; init; } = 64;
 
+    /// <summary>
+    /// How long a message may take from its first octet to its last. Looked at with each ping, so it may last up to a
+    /// <see cref="Heartbeat"/> longer, and is only kept when that is not zero. Zero means no limit.
+    /// </summary>
+    public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Octets of control frames, headers included, that a client may send per second in the long run.</summary>
     public int ControlOctetsPerSecond { get; init; } = 16 * 1024;
 

@@ -182,7 +182,10 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             FrameEvent found = session.Reader.Read(input[position..], _frameLimits, _partials, out int consumed, out Span<byte> payload);
             position += consumed;
             if (found == FrameEvent.NeedMore)
+            {
+                session.Reader.NotePart(Now);
                 return position;
+            }
             NoteLife(session);
             Handle(session, found, payload);
         }
