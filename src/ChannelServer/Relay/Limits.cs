@@ -48,6 +48,9 @@ public sealed record Limits
     /// <summary>Octets of control frames that a client may send at once.</summary>
     public int ControlBurst { get; init; } = 128 * 1024;
 
+    /// <summary>Octets that are read, and thrown away, behind the end of a session. More than what can be on its way.</summary>
+    public int OctetsBehindEnd { get; init; } = 1024 * 1024;
+
     /// <summary>How long a session that has been told its end may take to close before it is cut.</summary>
     public TimeSpan CloseTimeout { get; init; } = TimeSpan.FromSeconds(2);
 }
