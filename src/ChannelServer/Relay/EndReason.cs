@@ -38,7 +38,7 @@ public enum EndReason : byte
     /// <summary>The client flooded the server with control frames.</summary>
     ControlRate,
 
-    /// <summary>The client cut one message into too many fragments.</summary>
+    /// <summary>The client cut one message into too many fragments, or took too long over it.</summary>
     TooManyFragments,
 
     /// <summary>One message was larger than <see cref="Limits.MaxMessage"/>.</summary>

@@ -36,11 +36,20 @@ public sealed record Limits
     /// <summary>Fragments of one message.</summary>
     public int MaxFragments { get; init; } = 64;
 
+    /// <summary>
+    /// How long a message may take from its first octet to its last. Looked at with each ping, so it may last up to a
+    /// <see cref="Heartbeat"/> longer, and is only kept when that is not zero. Zero means no limit.
+    /// </summary>
+    public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Octets of control frames, headers included, that a client may send per second in the long run.</summary>
     public int ControlOctetsPerSecond { get; init; } = 16 * 1024;
 
     /// <summary>Octets of control frames that a client may send at once.</summary>
     public int ControlBurst { get; init; } = 128 * 1024;
+
+    /// <summary>Octets that are read, and thrown away, behind the end of a session. More than what can be on its way.</summary>
+    public int OctetsBehindEnd { get; init; } = 1024 * 1024;
 
     /// <summary>How long a session that has been told its end may take to close before it is cut.</summary>
     public TimeSpan CloseTimeout { get; init; } = TimeSpan.FromSeconds(2);

@@ -53,6 +53,9 @@ internal class Session
 
     internal TimeSpan Began { get; set; }
 
+    /// <summary>Octets received since the session was told its end.</summary>
+    internal int BehindEnd { get; set; }
+
     /// <summary>Whether it stands among the touched sessions of its shard.</summary>
     internal bool IsTouched { get; set; }
 

@@ -79,6 +79,12 @@ internal sealed partial class Shard
 
     private void Ping(Session session)
     {
+        // A message that never ends keeps buffers; its fragments, however slow, would count as life for ever.
+        if (limits.MessageTimeout > TimeSpan.Zero && Now - session.Reader.PartSince >= limits.MessageTimeout)
+        {
+            End(session, EndReason.TooManyFragments);
+            return;
+        }
         session.Outbox.AppendControl(Opcode.Ping, default, _buffers);
         _heartbeats.Append(session, Now + limits.Heartbeat);
         Touch(session);

@@ -85,7 +85,6 @@ internal sealed partial class Shard
     {
         session.Outbox.AppendClose(code, text, _buffers);
         session.Phase = phase;
-        session.Control = default;
         DeadlineList<Session, Session.Silence>.Remove(session);
         _closings.Append(session, Now + limits.CloseTimeout);
         Touch(session);

@@ -182,7 +182,10 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             FrameEvent found = session.Reader.Read(input[position..], _frameLimits, _partials, out int consumed, out Span<byte> payload);
             position += consumed;
             if (found == FrameEvent.NeedMore)
+            {
+                session.Reader.NotePart(Now);
                 return position;
+            }
             NoteLife(session);
             Handle(session, found, payload);
         }
@@ -280,12 +283,12 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
 
     /// <summary>
     /// What comes behind the end is read, since closing on unread bytes would reset the close frame away; but not without bound, or a
-    /// flood would keep a core busy until the close timeout. It is charged to the budget of control frames, begun anew, at an
-    /// eighth of its size: 1 MiB, and what was on its way when the session ended is less.
+    /// flood would keep a core busy until the close timeout.
     /// </summary>
     private void ReceiveBehindEnd(Session session, Span<byte> input)
     {
-        if (!session.Control.TrySpend(1 + (input.Length / 8), Now, limits))
+        session.BehindEnd += input.Length;
+        if (session.BehindEnd > limits.OctetsBehindEnd)
             Finish(session);
         else if (session.Phase == SessionPhase.Lingering && !session.IsGarbled)
             AwaitClose(session, input);

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
@@ -42,7 +41,7 @@ internal sealed class KestrelEngine : ChannelEngine
         _telemetry = telemetry;
         _time = time;
         _shards = [.. Enumerable.Range(0, shards)
-            .Select(index => new PipeShard(index, shards, limits, observer, time, RandomNumberGenerator.Fill))];
+            .Select(index => new PipeShard(index, shards, limits, observer, time, new RandomReserve().Fill))];
     }
 
     /// <summary>The connection middleware.</summary>

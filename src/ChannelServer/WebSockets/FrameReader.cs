@@ -58,6 +58,16 @@ internal struct FrameReader
 {
     private PartialMessage? _partial;
 
+    /// <summary>Since when a frame or message has been under way; null when none is.</summary>
+    public readonly TimeSpan? PartSince => _partial is { IsDelivered: false } ? _partial.Since : null;
+
+    /// <summary>Remembers since when a frame or message is under way, if one is.</summary>
+    public readonly void NotePart(TimeSpan now)
+    {
+        if (_partial is { IsDelivered: false })
+            _partial.Since ??= now;
+    }
+
     /// <summary>Reads up to the next event.</summary>
     /// <param name="input">Bytes as received. They are changed: unmasking happens in place.</param>
     /// <param name="limits">What is let through.</param>

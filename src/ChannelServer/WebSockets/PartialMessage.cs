@@ -44,6 +44,9 @@ internal sealed class PartialMessage(BufferPool buffers)
     /// <summary>Whether its payload has been handed out and everything here may go at the next call.</summary>
     public bool IsDelivered { get; set; }
 
+    /// <summary>Since when it has been under way, as far as the owner has said.</summary>
+    public TimeSpan? Since { get; set; }
+
     public Span<byte> Message => _message.AsSpan(0, Length);
 
     /// <summary>Adds input to the header until it is complete; false when it is forbidden.</summary>
@@ -109,6 +112,7 @@ internal sealed class PartialMessage(BufferPool buffers)
         _message = null;
         _headerLength = _controlLength = _validated = Length = Fragments = 0;
         Missing = 0;
+        Since = null;
         Header = default;
         InFrame = IsDelivered = false;
     }

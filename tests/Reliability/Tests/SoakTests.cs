@@ -12,7 +12,7 @@ namespace ChannelServer.Reliability.Tests;
 /// </summary>
 public sealed class SoakTests
 {
-    private static readonly TimeSpan _length = Length(Environment.GetEnvironmentVariable("SOAK") ?? "60s");
+    private static readonly TimeSpan _length = Length(Environment.GetEnvironmentVariable("SOAK") ?? "2m");
 
     private static readonly string _text = new('x', 300);
 

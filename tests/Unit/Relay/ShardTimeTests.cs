@@ -57,6 +57,38 @@ public sealed class ShardTimeTests
     }
 
     [Theory]
+    [InlineData(false), InlineData(true)]
+    public void A_message_that_is_not_complete_in_its_time_ends_its_sender(bool isCutInsideFrame)
+    {
+        ShardHarness shard = new();
+        (TestClient one, TestClient other) = shard.Pair();
+        byte[] first = ClientFrames.Frame(Opcode.Text, "half"u8.ToArray(), isFinal: isCutInsideFrame);
+        shard.Feed(one, isCutInsideFrame ? first[..^1] : first);
+        shard.Advance(10 - Tick);
+        Assert.Equal(SessionPhase.Open, one.Phase);
+        shard.Advance(Tick);
+        Assert.Equal("close 1008 fragments", one.Frames[^1]);
+        Assert.Equal(SessionPhase.Open, other.Phase);
+    }
+
+    [Fact]
+    public void A_message_that_was_complete_in_its_time_is_forgotten()
+    {
+        ShardHarness shard = new();
+        (TestClient one, _) = shard.Pair();
+        byte[] frame = ClientFrames.Text("slow");
+        shard.Feed(one, frame[..^1]);
+        shard.Advance(9);
+        shard.Feed(one, frame[^1..]);
+        shard.Advance(9);
+        shard.Feed(one, frame[..^1]);
+        shard.Advance(9);
+        shard.Feed(one, frame[^1..]);
+        shard.Advance(9);
+        Assert.Equal(SessionPhase.Open, one.Phase);
+    }
+
+    [Theory]
     [InlineData("ping"), InlineData("pong"), InlineData("text"), InlineData("fragment")]
     public void Any_frame_is_a_sign_of_life(string kind)
     {

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
@@ -51,7 +50,7 @@ internal sealed partial class EpollEngine : ChannelEngine
         for (int index = 0; index < shards; index++)
         {
             Listener[] listeners = [.. endPoints.Select(static endPoint => Listener.Open(endPoint))];
-            _shards[index] = new EpollShard(this, index, shards, listeners, limits, observer, telemetry, time, RandomNumberGenerator.Fill);
+            _shards[index] = new EpollShard(this, index, shards, listeners, limits, observer, telemetry, time, new RandomReserve().Fill);
         }
     }
 
