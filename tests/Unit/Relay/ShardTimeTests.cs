@@ -62,6 +62,7 @@ public sealed class ShardTimeTests
     {
         ShardHarness shard = new();
         (TestClient one, TestClient other) = shard.Pair();
+        one.AnswersPings = false;
         byte[] first = ClientFrames.Frame(Opcode.Text, "half"u8.ToArray(), isFinal: isCutInsideFrame);
         shard.Feed(one, isCutInsideFrame ? first[..^1] : first);
         shard.Advance(10 - Tick);
@@ -76,6 +77,7 @@ public sealed class ShardTimeTests
     {
         ShardHarness shard = new();
         (TestClient one, _) = shard.Pair();
+        one.AnswersPings = false;
         byte[] frame = ClientFrames.Text("slow");
         shard.Feed(one, frame[..^1]);
         shard.Advance(9);
@@ -92,7 +94,7 @@ public sealed class ShardTimeTests
     [InlineData("ping"), InlineData("pong"), InlineData("text"), InlineData("fragment")]
     public void Any_frame_is_a_sign_of_life(string kind)
     {
-        ShardHarness shard = new(new Limits { ConnLifespan = TimeSpan.Zero });
+        ShardHarness shard = new(new Limits { ConnLifespan = TimeSpan.Zero, MessageTimeout = TimeSpan.Zero });
         TestClient one = shard.Open();
         one.AnswersPings = false;
         shard.Advance(29);
@@ -112,7 +114,7 @@ public sealed class ShardTimeTests
     [Fact]
     public void Part_of_a_frame_is_no_sign_of_life()
     {
-        ShardHarness shard = new();
+        ShardHarness shard = new(new Limits { MessageTimeout = TimeSpan.Zero });
         TestClient one = shard.Open();
         one.AnswersPings = false;
         byte[] frame = ClientFrames.Text(new string('x', 100));
