@@ -77,7 +77,7 @@ internal sealed record Swarm
     {
         // The defaults are as interesting as any drawn limits.
         if (chance.Chance(250))
-            return new Limits { MessageTimeout = TimeSpan.Zero };
+            return new Limits { MessageTimeout = TimeSpan.Zero, OctetsBehindEnd = int.MaxValue };
         return new Limits
         {
             MaxChannelConnections = chance.Pick(1, 2, 3, 3, 5),
@@ -91,8 +91,9 @@ internal sealed record Swarm
             OutboundMessages = chance.Pick(1, 2, 8, 64, 64, 64),
             WriteTimeout = chance.Pick(200, 1000, 5000) * Milliseconds(1),
             MaxFragments = chance.Pick(1, 2, 3, 64),
-            // Not in the model: it needs a clock in every client. Unit tests have it.
+            // Not in the model; unit and reliability tests have them.
             MessageTimeout = TimeSpan.Zero,
+            OctetsBehindEnd = int.MaxValue,
             ControlOctetsPerSecond = chance.Pick(100, 1000, 16 * 1024),
             ControlBurst = chance.Pick(200, 2000, 128 * 1024),
             CloseTimeout = chance.Pick(100, 2000) * Milliseconds(1),
