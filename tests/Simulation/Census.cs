@@ -39,7 +39,9 @@ internal sealed class Census(Shard core, ModelServer model, World world)
             $"{partials} partial messages are lent, with {midway} clients in the middle of one and {ending} ending");
 
         DeadlineCounts counts = model.Counts;
-        Equal(Lifespans(core).Count(), counts.Lifespans, "lifespans stand");
+        Equal(Expiries(core).Count(), counts.Notices, "notices of an end stand");
+        Equal(Lifespans(core).Count(), counts.Lifespans - counts.Notices, "lifespans stand");
+        Equal(Holds(core).Count(), counts.Windows, "windows stand");
         Equal(Heartbeats(core).Count(), counts.Heartbeats, "heartbeats stand");
         Equal(Stalls(core).Count(), counts.Stalls, "stalled writes stand");
         Equal(Closings(core).Count() + LastChances(core).Count(), counts.Closings, "closings stand");
@@ -55,7 +57,7 @@ internal sealed class Census(Shard core, ModelServer model, World world)
         int number = connection.Number;
         SimulationFailure.Unless(session.Phase == expected.Phase, $"The phase is {session.Phase}, not {expected.Phase}", number);
         SimulationFailure.Unless(session.EndedBy == expected.Reason, $"The end is {session.EndedBy}, not {expected.Reason}", number);
-        SimulationFailure.Unless(session.Seat is null == expected.Channel is null, "The seat outlives the session, or the other way round", number);
+        SimulationFailure.Unless(session.Seat is null == expected.Seat is null, "The seat outlives the session, or the other way round", number);
         int pending = expected.Phase == SessionPhase.Finished ? 0 : expected.Pending;
         SimulationFailure.Unless(session.Unsent.Length == pending, $"{session.Unsent.Length} octets are unsent, not {pending}", number);
     }
@@ -81,6 +83,12 @@ internal sealed class Census(Shard core, ModelServer model, World world)
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_lifespans")]
     private static extern ref DeadlineList<Channel, Channel.Lifespan> Lifespans(Shard core);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_expiries")]
+    private static extern ref DeadlineList<Channel, Channel.Lifespan> Expiries(Shard core);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_holds")]
+    private static extern ref DeadlineList<SeatHold, SeatHold.Window> Holds(Shard core);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_heartbeats")]
     private static extern ref DeadlineList<Session, Session.Pulse> Heartbeats(Shard core);

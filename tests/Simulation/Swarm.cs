@@ -32,6 +32,21 @@ internal sealed record Swarm
 
     public required int VanishPerMille { get; init; }
 
+    /// <summary>Whether clients come in pairs who talk and come back: what this server is for.</summary>
+    public required bool IsPaired { get; init; }
+
+    /// <summary>How many clients speak version 2.</summary>
+    public required int VersionTwoPerMille { get; init; }
+
+    /// <summary>How many clients come back when their connection is lost.</summary>
+    public required int ReturnPerMille { get; init; }
+
+    /// <summary>How often such a connection is cut at a drawn octet, in each direction.</summary>
+    public required int CutPerMille { get; init; }
+
+    /// <summary>How often a claim to a seat is not what its client was told.</summary>
+    public required int LiePerMille { get; init; }
+
     /// <summary>How often the server's thread is held up.</summary>
     public required int LatePerMille { get; init; }
 
@@ -51,6 +66,7 @@ internal sealed record Swarm
         for (int i = 0; i < temperaments.Length; i++)
             temperaments[i] = i == 0 ? chance.Between(2, 10) : chance.Chance(500) ? chance.Between(1, 5) : 0;
         int shards = chance.Between(1, 3);
+        bool isPaired = chance.Chance(300);
         int allSteps = steps ?? chance.Between(200, 2000);
         return new Swarm
         {
@@ -64,6 +80,11 @@ internal sealed record Swarm
             Latency = chance.Span(Milliseconds(1), Milliseconds(800)),
             ResetPerMille = chance.Chance(300) ? chance.Between(1, 30) : 0,
             VanishPerMille = chance.Chance(300) ? chance.Between(1, 30) : 0,
+            IsPaired = isPaired,
+            VersionTwoPerMille = chance.Pick(0, 300, 700, 1000),
+            ReturnPerMille = isPaired ? 1000 : chance.Pick(0, 300, 900, 1000),
+            CutPerMille = chance.Pick(100, 500, 900),
+            LiePerMille = chance.Chance(300) ? chance.Between(1, 200) : 0,
             LatePerMille = chance.Chance(500) ? chance.Between(1, 30) : 0,
             KernelUp = chance.Pick(64, 1024, 16 * 1024, 256 * 1024),
             KernelDown = chance.Pick(64, 300, 4096, 64 * 1024),
@@ -84,7 +105,8 @@ internal sealed record Swarm
             MaxExchanges = chance.Pick(0, 0, 1, 3, 10, 1000),
             MaxData = chance.Pick(0, 0, 0, 64, 2000, 100_000),
             MaxMessage = chance.Pick(16, 125, 126, 1000, 65535, 65536, 70_000),
-            ConnLifespan = chance.Pick(0, 2000, 20_000, 300_000) * Milliseconds(1),
+            ConnLifespan = chance.Pick(0, 2000, 20_000, 31_000, 300_000) * Milliseconds(1),
+            ResumeWindow = chance.Pick(0, 500, 3000, 60_000, 60_000) * Milliseconds(1),
             ClientTimeout = chance.Pick(1000, 6000, 30_000) * Milliseconds(1),
             Heartbeat = chance.Pick(0, 300, 1000, 5000, 5000) * Milliseconds(1),
             OutboundOctets = chance.Pick(200, 4096, 256 * 1024, 256 * 1024),

@@ -31,6 +31,9 @@ internal sealed class Connection(int number, Client client, int upCapacity, int 
     public byte[]? Writing { get; set; }
 
     public int Written { get; set; }
+
+    /// <summary>Octets that the core has taken in while the session was open.</summary>
+    public long UpHeard { get; set; }
 }
 
 /// <summary>A session that knows its connection.</summary>
