@@ -65,13 +65,15 @@ internal sealed record Swarm
         int[] temperaments = new int[Enum.GetValues<Temperament>().Length];
         for (int i = 0; i < temperaments.Length; i++)
             temperaments[i] = i == 0 ? chance.Between(2, 10) : chance.Chance(500) ? chance.Between(1, 5) : 0;
-        int shards = chance.Between(1, 3);
         bool isPaired = chance.Chance(300);
-        int allSteps = steps ?? chance.Between(200, 2000);
+        if (isPaired)
+            temperaments[(int)Temperament.Hasty] = temperaments[(int)Temperament.Silent] = temperaments[(int)Temperament.Hostile] = 0;
+        int shards = chance.Between(1, 3);
+        int allSteps = steps ?? chance.Between(200, isPaired ? 4000 : 2000);
         return new Swarm
         {
-            Limits = DrawLimits(chance),
-            Clients = clients ?? chance.Between(2, 40),
+            Limits = isPaired ? ForPairs(DrawLimits(chance), chance) : DrawLimits(chance),
+            Clients = clients ?? chance.Between(2, isPaired ? 12 : 40),
             Steps = allSteps,
             StopAt = chance.Chance(200) ? chance.Below(allSteps) : int.MaxValue,
             Temperaments = temperaments,
@@ -121,6 +123,16 @@ internal sealed record Swarm
             CloseTimeout = chance.Pick(100, 2000) * Milliseconds(1),
         };
     }
+
+    /// <summary>Limits under which a pair can talk for a while, and be lost, and come back.</summary>
+    private static Limits ForPairs(Limits drawn, Prng chance) => drawn with
+    {
+        MaxChannelConnections = chance.Pick(2, 3),
+        MaxExchanges = chance.Pick(0, 0, 10, 1000),
+        MaxData = 0,
+        ConnLifespan = chance.Pick(0, 20_000, 300_000, 300_000) * Milliseconds(1),
+        ResumeWindow = chance.Pick(500, 3000, 60_000, 60_000) * Milliseconds(1),
+    };
 
     private static TimeSpan Milliseconds(int count) => TimeSpan.FromMilliseconds(count);
 }

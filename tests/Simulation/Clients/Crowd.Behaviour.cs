@@ -17,10 +17,10 @@ internal sealed partial class Crowd
                 Attacks.Append(client.Outgoing, client.Attack, world.Swarm.Limits, client.Chance);
             return;
         }
-        if (client.Name is null || client.Temperament == Temperament.Silent || client.HasSentClose || client.HasSeenClose)
+        if (client.Name is null || client.Temperament == Temperament.Silent || client.HasSentClose || client.HasSeenClose || client.WantsEnd)
             return;
         // Mostly the one who joins speaks first.
-        if (client.Device is { Seen: 0 } && client.Id.Length == 0 && client.Chance.Chance(800))
+        if (client.Device is { Seen: 0 } && client.Id.Length == 0 && client.Chance.Chance(950))
             return;
         if (client.ToSay > 0)
         {
@@ -182,7 +182,10 @@ internal sealed partial class Crowd
     {
         Client client = connection.Client;
         if (client.Id.Length == 0)
+        {
             _published.Add(client.Name!);
+            _unpaired.Enqueue(client.Name!);
+        }
         if (!world.IsCalm)
             return;
         if (connection == _canaryOpener)

@@ -72,18 +72,20 @@ internal sealed partial class Crowd
         Person person = device.Connections[^1].Client.Person;
         Temperament temperament = DrawTemperament(own);
         bool isFit = !world.IsCalm && temperament is not Temperament.Silent and not Temperament.Hostile;
+        bool isElsewhere = !isHonest && own.Chance(100);
         bool isOtherVersion = !isHonest && own.Chance(100);
         Client client = new(world.Connections.Count, isFit ? temperament : Temperament.Orderly, own.Chance(300) ? Person.Draw(own) : person,
-            Encode(isHonest || own.Chance(950) ? device.Name! : own.Pick("", "x", _published[own.Below(_published.Count)])), DrawHead(own), own)
+            Encode(isElsewhere ? own.Pick("", "x", _published[own.Below(_published.Count)]) : device.Name!), DrawHead(own), own)
         {
             Version = isOtherVersion ? 1 - device.Version : device.Version,
-            Claim = isHonest ? new Claim(device.Token!, received) : DrawLie(device, received, own),
+            // A token and a channel both from elsewhere could be somebody else's seat.
+            Claim = isHonest || isElsewhere ? new Claim(device.Token!, received) : DrawLie(device, received, own),
             IsHonest = isHonest,
             Device = device,
             CutDownAt = DrawCut(own),
             CutUpAt = DrawCut(own),
             Cut = (Cut)own.Below(3),
-            ToSay = own.Between(0, 6),
+            ToSay = own.Between(0, world.Swarm.IsPaired ? 20 : 6),
         };
         Connection connection = Connect(client);
         if (world.IsCalm)
@@ -119,8 +121,16 @@ internal sealed partial class Crowd
         return Convert.ToHexStringLower(octets);
     }
 
-    /// <summary>Early octets are the interesting ones: there are the greeting and the first envelopes.</summary>
-    private int DrawCut(Prng own) => own.Chance(world.Swarm.CutPerMille / 2) ? own.Below(own.Pick(50, 400, 1500, 6000)) : -1;
+    /// <summary>
+    /// Early octets are the interesting ones of who comes back: there are the greeting and the replay. Who is lost before its first greeting has no seat to
+    /// come back to.
+    /// </summary>
+    private int DrawCut(Prng own, bool isFirst = false)
+    {
+        if (!own.Chance(world.Swarm.CutPerMille / 2))
+            return -1;
+        return isFirst ? own.Below(own.Pick(50, 1500, 6000, 20_000)) : own.Below(own.Pick(50, 400, 1500, 6000));
+    }
 
     private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
 

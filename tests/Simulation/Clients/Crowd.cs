@@ -7,6 +7,7 @@ namespace ChannelServer.Simulation;
 internal sealed partial class Crowd(World world, Prng chance)
 {
     private readonly List<string> _published = [];
+    private readonly Queue<string> _unpaired = [];
     private readonly byte[] _room = new byte[64 * 1024];
     private Connection? _canaryOpener;
     private TimeSpan _calmSince;
@@ -194,11 +195,11 @@ internal sealed partial class Crowd(World world, Prng chance)
             Version = version,
             Claim = claim,
             Device = mayReturn ? new Device(_drawn, version, own.Chance(500), world.Tally) : null,
-            CutDownAt = mayReturn ? DrawCut(own) : -1,
-            CutUpAt = mayReturn ? DrawCut(own) : -1,
+            CutDownAt = mayReturn ? DrawCut(own, isFirst: true) : -1,
+            CutUpAt = mayReturn ? DrawCut(own, isFirst: true) : -1,
             Cut = (Cut)own.Below(3),
             Attack = (Attack)own.Below(Enum.GetValues<Attack>().Length),
-            ToSay = own.Between(0, 12),
+            ToSay = own.Between(0, world.Swarm.IsPaired ? 40 : 12),
             IsPolite = temperament != Temperament.Hostile || own.Chance(500),
         };
     }
@@ -222,7 +223,7 @@ internal sealed partial class Crowd(World world, Prng chance)
     private string DrawId(Prng own)
     {
         if (world.Swarm.IsPaired && own.Chance(900))
-            return _drawn % 2 == 1 || _published.Count == 0 ? "" : _published[^1];
+            return _unpaired.TryDequeue(out string? open) ? open : "";
         if (_published.Count == 0 || own.Chance(350))
             return own.Chance(950) ? "" : own.Pick("=", "x", "AAAAAAAAAAAAAAAAAAAAAA", "../../etc/passwd", "\u00ff\u00fe");
         int back = own.Chance(850) ? own.Below(Math.Min(4, _published.Count)) : own.Below(_published.Count);

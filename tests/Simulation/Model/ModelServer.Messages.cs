@@ -74,9 +74,13 @@ internal sealed partial class ModelServer
     }
 
     /// <summary>A message for a seat: its client sees it now, or when it is back.</summary>
-    private void Give(ModelSeat seat, ModelSeat from, byte[] text)
+    /// <param name="seat">The seat.</param>
+    /// <param name="from">Whose message it is.</param>
+    /// <param name="text">The message.</param>
+    /// <param name="isBounded">Whether the limits of a queue hold; what was kept for the first who joins was within them before it had an envelope.</param>
+    private void Give(ModelSeat seat, ModelSeat from, byte[] text, bool isBounded = true)
     {
-        if (IsResumable && IsFull(seat.Kept.Count, seat.Kept.Sum(kept => kept.Frame.Size)))
+        if (isBounded && IsResumable && IsFull(seat.Kept.Count, seat.Kept.Sum(kept => kept.Frame.Size)))
         {
             if (seat.Session is null)
             {

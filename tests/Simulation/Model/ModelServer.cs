@@ -75,7 +75,7 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
         {
             tally.Meet(channel.Opener!.IsHeld ? Rarity.UntoldGivenWhileOpenerIsAway : Rarity.UntoldGiven);
             foreach (byte[] text in channel.Untold)
-                Give(seat, channel.Opener, text);
+                Give(seat, channel.Opener, text, isBounded: false);
             channel.Untold.Clear();
         }
         Tell(channel, seat, "joined");
