@@ -15,6 +15,16 @@ internal sealed class FuzzSession : Session
     /// <summary>Octets that the socket takes before it is full.</summary>
     public int Capacity { get; set; } = 4096;
 
+    /// <summary>A string of the greeting, which stands at the start of what is unsent; empty when it has none.</summary>
+    public byte[] Value(ReadOnlySpan<byte> key)
+    {
+        int start = Unsent.IndexOf([(byte)'"', .. key, .. "\":\""u8]);
+        if (start < 0)
+            return [];
+        ReadOnlySpan<byte> value = Unsent[(start + key.Length + 4)..];
+        return value[..value.IndexOf((byte)'"')].ToArray();
+    }
+
     public void Serve(Shard shard)
     {
         while (!Unsent.IsEmpty && Phase != SessionPhase.Finished)

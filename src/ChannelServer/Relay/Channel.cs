@@ -116,6 +116,8 @@ internal sealed class Channel
             return EndReason.ExchangeLimit;
         if (limits.MaxData > 0 && _octets + octets > limits.MaxData)
             return EndReason.DataLimit;
+        if (!HasMet && Kept.IsFull(limits))
+            return EndReason.KeptFull;
         _exchanges++;
         _octets += octets;
         sender.Accepted++;

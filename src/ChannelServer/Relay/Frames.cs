@@ -72,7 +72,8 @@ internal sealed class Frames
     }
 
     /// <summary>The channel ends soon.</summary>
-    public ReadOnlySpan<byte> Expiring(long seconds) => _frame.Begin().Add("{\"type\":\"expiring\",\"expires_in\":"u8).Add(seconds).Add("}"u8).End();
+    public ReadOnlySpan<byte> Expiring(Channel channel, TimeSpan now) =>
+        _frame.Begin().Add("{\"type\":\"expiring\",\"expires_in\":"u8).Add(SecondsLeft(channel, now)).Add("}"u8).End();
 
     /// <summary>The session ends; the close frame is next.</summary>
     public ReadOnlySpan<byte> End(EndReason reason) => _frame.Begin()

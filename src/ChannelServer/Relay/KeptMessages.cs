@@ -10,11 +10,14 @@ internal struct KeptMessages
     private int _end;
     private int _count;
 
-    /// <summary>Keeps a text, unless the limits of an outbound queue allow no more.</summary>
-    public bool TryAppend(ReadOnlySpan<byte> text, Limits limits, BufferPool pool)
+    /// <summary>Whether the limits of an outbound queue allow no more. One that already holds as many is full.</summary>
+    public readonly bool IsFull(Limits limits) =>
+        _count >= limits.OutboundMessages || _end - (_count * sizeof(int)) >= limits.OutboundOctets;
+
+    /// <summary>Keeps a text behind the others.</summary>
+    public void Append(ReadOnlySpan<byte> text, BufferPool pool)
     {
-        if (_count >= limits.OutboundMessages || _end >= limits.OutboundOctets)
-            return false;
+        // Each text stands behind its length.
         int needed = _end + sizeof(int) + text.Length;
         if (_buffer is null)
             _buffer = pool.Rent(needed);
@@ -24,7 +27,6 @@ internal struct KeptMessages
         text.CopyTo(_buffer.AsSpan(_end + sizeof(int)));
         _end = needed;
         _count++;
-        return true;
     }
 
     /// <summary>The next text behind an offset, which moves behind it; false when there is none. Begin at 0.</summary>

@@ -89,7 +89,7 @@ internal sealed partial class Shard
             if (session.Outbox.IsFull(limits))
                 End(session, EndReason.SlowConsumer);
             else
-                Queue(session, _frames.Expiring((long)limits.ExpiryNotice.TotalSeconds));
+                Queue(session, _frames.Expiring(channel, Now));
         }
     }
 

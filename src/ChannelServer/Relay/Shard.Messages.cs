@@ -43,6 +43,11 @@ internal sealed partial class Shard
     {
         Channel channel = sender.Channel;
         EndReason limit = channel.Count(sender, text.Length, limits);
+        if (limit == EndReason.KeptFull)
+        {
+            End(sender.Session!, limit);
+            return;
+        }
         if (limit != EndReason.None)
         {
             EndChannel(channel, limit);
@@ -52,8 +57,7 @@ internal sealed partial class Shard
             Touch(sender.Session!);
         if (!channel.HasMet)
         {
-            if (!channel.Kept.TryAppend(text, limits, _kept))
-                End(sender.Session!, EndReason.KeptFull);
+            channel.Kept.Append(text, _kept);
             return;
         }
 

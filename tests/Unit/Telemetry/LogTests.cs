@@ -154,6 +154,7 @@ public sealed class LogTests : IDisposable
             ILogger framework = factory.CreateLogger("Microsoft.AspNetCore.Server.Kestrel");
 #pragma warning disable CA1848, CA2254, CA1873 // As the framework may log.
             framework.LogDebug("framework debug");
+            factory.CreateLogger("Microsoft.AspNetCore.Hosting.Diagnostics").LogInformation("a request and its path");
             framework.LogInformation("framework information");
             framework.LogWarning("framework warning");
 #pragma warning restore CA1848, CA2254, CA1873
