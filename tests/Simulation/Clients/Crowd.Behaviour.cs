@@ -57,11 +57,14 @@ internal sealed partial class Crowd
         }
     }
 
+    /// <summary>What gets through a narrow socket before everybody loses patience.</summary>
+    private int LongestSaying => Math.Min(world.Swarm.Limits.MaxMessage, 16 * world.Swarm.KernelUp);
+
     private void Say(Client client)
     {
         if (client.Device is { } device)
         {
-            ClientFrames.Message(client.Outgoing, device.Say(world.Swarm.Limits, client.Chance, world.Now), world.Swarm.Limits, client.Chance);
+            ClientFrames.Message(client.Outgoing, device.Say(LongestSaying, client.Chance, world.Now), world.Swarm.Limits, client.Chance);
             return;
         }
         if (client.Chance.Chance(100))
@@ -74,7 +77,7 @@ internal sealed partial class Crowd
     {
         for (int i = client.Chance.Between(50, 300); i > 0; i--)
         {
-            byte[] text = client.Device?.Say(world.Swarm.Limits, client.Chance, world.Now) ?? "x"u8.ToArray();
+            byte[] text = client.Device?.Say(LongestSaying, client.Chance, world.Now) ?? "x"u8.ToArray();
             ClientFrames.Frame(client.Outgoing, 0x81, text, client.Chance);
         }
     }

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Text;
-using ChannelServer.Relay;
 
 namespace ChannelServer.Simulation;
 

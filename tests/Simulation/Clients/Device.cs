@@ -59,12 +59,12 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     private int Floor { get; set; }
 
     /// <summary>The next thing to say.</summary>
-    public byte[] Say(Limits limits, Prng chance, TimeSpan now)
+    public byte[] Say(int longest, Prng chance, TimeSpan now)
     {
         Saying saying = new(++_tags, now);
         Said.Add(saying);
-        int size = chance.Below(20) switch { 0 => limits.MaxMessage, 1 => 5000, 2 => 130, _ => chance.Below(60) };
-        return Text(saying, Math.Min(size, limits.MaxMessage));
+        int size = chance.Below(20) switch { 0 => longest, 1 => 5000, 2 => 130, _ => chance.Below(60) };
+        return Text(saying, Math.Min(size, longest));
     }
 
     /// <summary>What the server had not accepted, in the order in which it was said.</summary>
