@@ -131,6 +131,7 @@ internal sealed class World
                 // The cut can be anywhere: some of what was under way was faster.
                 if (!whom!.IsReleased)
                     whom.Up.Deliver(_network.Below(whom.Up.InFlight + 1));
+                whom.NoteArrived();
                 whom.IsReset = true;
                 Driver.PostReadable(whom);
                 Driver.PostWritable(whom);

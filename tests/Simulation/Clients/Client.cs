@@ -144,6 +144,9 @@ internal sealed class Client(int number, Temperament temperament, Person person,
     /// <summary>For each numbered pong, where in its direction of the stream it ends.</summary>
     public List<(int Envelope, long End)> Pongs { get; } = [];
 
+    /// <summary>For each message, its place among all that its device has said, and where in its direction of the stream it ends.</summary>
+    public List<(int Place, long End)> Sayings { get; } = [];
+
     /// <summary>What its device must have heard when its close is answered.</summary>
     public Dictionary<Device, int>? Owed { get; set; }
 

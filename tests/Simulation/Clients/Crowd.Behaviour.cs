@@ -26,9 +26,9 @@ internal sealed partial class Crowd
         {
             client.ToSay--;
             if (client.Chance.Chance(30))
-                Chatter(client);
+                Chatter(connection);
             else
-                Say(client);
+                Say(connection);
             return;
         }
         switch (client.Temperament)
@@ -60,11 +60,12 @@ internal sealed partial class Crowd
     /// <summary>What gets through a narrow socket before everybody loses patience.</summary>
     private int LongestSaying => Math.Min(world.Swarm.Limits.MaxMessage, 16 * world.Swarm.KernelUp);
 
-    private void Say(Client client)
+    private void Say(Connection connection)
     {
+        Client client = connection.Client;
         if (client.Device is { } device)
         {
-            ClientFrames.Message(client.Outgoing, device.Say(LongestSaying, client.Chance, world.Now), world.Swarm.Limits, client.Chance);
+            Say(connection, device.Say(LongestSaying, client.Chance, world.Now), device.Said.Count);
             return;
         }
         if (client.Chance.Chance(100))
@@ -72,13 +73,23 @@ internal sealed partial class Crowd
         ClientFrames.Message(client.Outgoing, ClientFrames.Text(world.Swarm.Limits, client.Chance), world.Swarm.Limits, client.Chance);
     }
 
-    /// <summary>Many short messages at once: more than the queue of any receiver holds.</summary>
-    private void Chatter(Client client)
+    private void Say(Connection connection, byte[] text, int place)
     {
+        Client client = connection.Client;
+        ClientFrames.Message(client.Outgoing, text, world.Swarm.Limits, client.Chance);
+        client.Sayings.Add((place, connection.Up.Written + client.Outgoing.Count));
+    }
+
+    /// <summary>Many short messages at once: more than the queue of any receiver holds.</summary>
+    private void Chatter(Connection connection)
+    {
+        Client client = connection.Client;
         for (int i = client.Chance.Between(50, 300); i > 0; i--)
         {
-            byte[] text = client.Device?.Say(LongestSaying, client.Chance, world.Now) ?? "x"u8.ToArray();
-            ClientFrames.Frame(client.Outgoing, 0x81, text, client.Chance);
+            if (client.Device is { } device)
+                Say(connection, device.Say(LongestSaying, client.Chance, world.Now), device.Said.Count);
+            else
+                ClientFrames.Frame(client.Outgoing, 0x81, "x"u8, client.Chance);
         }
     }
 

@@ -150,8 +150,9 @@ internal sealed partial class Crowd
             if (other != connection && !other.Client.IsLost)
                 Reset(other);
         }
+        int place = device.Confirmed;
         foreach (byte[] text in client.Claim is null ? [] : device.SayAgain())
-            ClientFrames.Message(client.Outgoing, text, world.Swarm.Limits, client.Chance);
+            Say(connection, text, ++place);
         SeeGreeting(connection);
     }
 

@@ -170,9 +170,9 @@ internal sealed partial class Crowd(World world, Prng chance)
         {
             client.ToSay = client.Chance.Between(1, 40);
             while (client.ToSay-- > 0)
-                Say(client);
+                Say(connection);
             if (client.Chance.Chance(200))
-                Chatter(client);
+                Chatter(connection);
         }
         Flush(connection);
         world.Driver.Post(connection, Letter.Arrived);

@@ -15,6 +15,7 @@ internal readonly record struct Saying(int Tag, TimeSpan At);
 internal sealed class Device(int number, ProtocolVersion version, bool saysReceived, Tally tally)
 {
     private readonly List<(int Length, string Start)> _heard = [];
+    private readonly Dictionary<string, string> _peers = [];
     private int _tags;
 
     public int Number { get; } = number;
@@ -58,7 +59,13 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     /// <summary>The envelope up to which its pongs are known to have arrived.</summary>
     private int Floor { get; set; }
 
+    /// <summary>How much of what it has said is known to have arrived.</summary>
+    private int Arrived { get; set; }
+
     /// <summary>The next thing to say.</summary>
+    /// <param name="longest">Octets at most.</param>
+    /// <param name="chance">For its length.</param>
+    /// <param name="now">The time.</param>
     public byte[] Say(int longest, Prng chance, TimeSpan now)
     {
         Saying saying = new(++_tags, now);
@@ -70,15 +77,22 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     /// <summary>What the server had not accepted, in the order in which it was said.</summary>
     public List<byte[]> SayAgain() => Version == ProtocolVersion.Two ? Said.Skip(Confirmed).Select(saying => Text(saying, 0)).ToList() : [];
 
-    /// <summary>The server has given the seat to this connection. Whatever pongs it has read on earlier ones count.</summary>
+    /// <summary>The seat is being claimed. What has arrived until now on earlier connections has arrived.</summary>
+    public void NoteClaim() => Connections.ForEach(connection => connection.NoteArrived());
+
+    /// <summary>The server has given the seat to this connection.</summary>
     public void NoteSeated(Connection connection)
     {
         foreach (Connection earlier in Connections)
         {
             if (earlier == connection || earlier.Client.IsSuperseded)
                 continue;
+            // Who was too silent is not heard any more, whatever arrives later.
+            long arrived = earlier.Model.Reason == EndReason.ClientTimeout ? earlier.UpHeard : Math.Max(earlier.UpHeard, earlier.UpArrived);
             foreach ((int envelope, long end) in earlier.Client.Pongs)
-                Floor = end <= earlier.UpHeard ? Math.Max(Floor, envelope) : Floor;
+                Floor = end <= arrived ? Math.Max(Floor, envelope) : Floor;
+            foreach ((int place, long end) in earlier.Client.Sayings)
+                Arrived = end <= arrived ? Math.Max(Arrived, place) : Arrived;
             earlier.Client.IsSuperseded = earlier.Session.Seat is null;
         }
     }
@@ -104,6 +118,9 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
                 int received = frame.GetProperty("received").GetInt32();
                 Require(received > Confirmed && received <= Said.Count, $"The server acknowledged {received} messages of {Said.Count}", connection);
                 Confirmed = received;
+                return false;
+            case "peer":
+                SeePeer(connection, frame);
                 return false;
             default:
                 return false;
@@ -189,6 +206,12 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
         else
             Require(name == Name, "Back in another channel", connection);
         Name = name;
+        _peers.Clear();
+        if (Version == ProtocolVersion.Two)
+        {
+            foreach (JsonElement peer in frame.GetProperty("peers").EnumerateArray())
+                _peers.Add(peer.GetProperty("peer").GetString()!, peer.GetProperty("state").GetString()!);
+        }
         string? token = frame.TryGetProperty("resume", out JsonElement told) ? told.GetString() : null;
         if (token != Token)
             (TokenBefore, Token) = (Token, token);
@@ -197,10 +220,30 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
         client.AwaitsBase = true;
         int received = frame.GetProperty("received").GetInt32();
         Require(received >= Confirmed && received <= Said.Count, $"{received} of {Said.Count} messages accepted, {Confirmed} before", connection);
+        Require(received >= Arrived, $"{Arrived} messages had arrived, and {received} are accepted", connection);
         Confirmed = received;
         // Version 1 does not say it again: what was not accepted is lost on its way up.
         if (Version == ProtocolVersion.One)
             Said.RemoveRange(received, Said.Count - received);
+    }
+
+    /// <summary>What is told of a peer fits what was told before.</summary>
+    private void SeePeer(Connection connection, JsonElement frame)
+    {
+        string peer = frame.GetProperty("peer").GetString()!;
+        string state = frame.GetProperty("state").GetString()!;
+        string before = _peers.GetValueOrDefault(peer, "nobody");
+        bool fits = state switch
+        {
+            "joined" => before == "nobody",
+            "away" => before == "here",
+            _ => before != "nobody",
+        };
+        Require(fits, $"Peer {peer} was {before} and is told to be {state}", connection);
+        if (state == "left")
+            _peers.Remove(peer);
+        else
+            _peers[peer] = state == "away" ? "away" : "here";
     }
 
     private void Hear(Connection connection, string message, int? seq)

@@ -146,6 +146,7 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
     private void Resume(Connection connection, byte[] head)
     {
         ServeTouched();
+        connection.Client.Device?.NoteClaim();
         if (referee.Holder(connection) is { } holder)
             ReadAll(holder);
         referee.Resume(connection, connection.Client.Id, head);
