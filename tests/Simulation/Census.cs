@@ -32,6 +32,8 @@ internal sealed class Census(Shard core, ModelServer model, World world)
                 midway++;
         }
         Equal(Outboxes(core).Lent, waiting, "buffers of outboxes are lent");
+        Equal(core.HeldCount, model.Held, "seats are held");
+        Equal(core.KeptBuffersLent, model.Keeping, "buffers of kept messages are lent");
         int partials = Partials(core).Lent;
         // Who is ending may keep its last message a little longer.
         int most = midway + ending + (IsWithinRead ? 1 : 0);
@@ -64,6 +66,8 @@ internal sealed class Census(Shard core, ModelServer model, World world)
 
     public void RequireAllReturned()
     {
+        Equal(core.HeldCount, 0, "seats are held");
+        Equal(core.KeptBuffersLent, 0, "buffers of kept messages are lent");
         Equal(Outboxes(core).Lent, 0, "buffers of outboxes are lent");
         Equal(Partials(core).Lent, 0, "partial messages are lent");
         Equal(BuffersOf(Partials(core)).Lent, 0, "buffers of partial messages are lent");

@@ -28,6 +28,9 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
     /// <summary>Seats without a session.</summary>
     public int Held { get; private set; }
 
+    /// <summary>Seats that have envelopes which may be sent again, and channels that have messages for the first who joins.</summary>
+    public int Keeping => Channels.Sum(channel => channel.Seats.Count(seat => seat.Kept.Count > 0) + (channel.Untold.Count > 0 ? 1 : 0));
+
     /// <summary>What the observer must have heard since it was last asked.</summary>
     public List<Heard> Heard { get; } = [];
 
