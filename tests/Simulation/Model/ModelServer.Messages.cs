@@ -19,6 +19,7 @@ internal sealed partial class ModelServer
                 return;
             case Completed.Close:
                 ushort code = payload.Length == 0 ? (ushort)1000 : (ushort)((payload[0] << 8) | payload[1]);
+                TellAccepted(session);
                 Retire(session, EndReason.ClientClosed, code);
                 if (session.IsDeaf)
                     Finish(session);

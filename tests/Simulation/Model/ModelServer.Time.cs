@@ -201,6 +201,7 @@ internal sealed partial class ModelServer
     private void End(ModelSession session, EndReason reason)
     {
         (ushort code, string text) = ModelText.CloseOf(reason);
+        TellAccepted(session);
         Retire(session, reason, code);
         if (session.IsDeaf)
             Finish(session);

@@ -157,6 +157,8 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
         {
             if (session.IsStalled)
                 StartPings(session);
+            if (session.IsStalled && IsUntold(session.Seat!))
+                NoteChange(session);
             session.IsStalled = false;
             session.Stall.Clear();
         }
@@ -174,17 +176,26 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
         if (session.Phase != SessionPhase.Open)
             return;
         ModelSeat seat = session.Seat!;
-        if (seat.Version == ProtocolVersion.Two && seat.Accepted > seat.AcceptedTold)
-        {
-            seat.AcceptedTold = seat.Accepted;
-            Send(session, ModelFrame.Text, VersionTwo.Ack(seat.Accepted));
-        }
+        if (!session.IsStalled)
+            TellAccepted(session);
         if (IsResumable && seat.Numbered > seat.Pinged)
         {
             seat.Pinged = seat.Numbered;
             Send(session, ModelFrame.Ping, ModelText.Number(seat.Pinged));
         }
     }
+
+    /// <summary>Version 2 is told what was accepted, as soon as something can be written.</summary>
+    private void TellAccepted(ModelSession session)
+    {
+        ModelSeat seat = session.Seat!;
+        if (!IsUntold(seat))
+            return;
+        seat.AcceptedTold = seat.Accepted;
+        Send(session, ModelFrame.Text, VersionTwo.Ack(seat.Accepted));
+    }
+
+    private static bool IsUntold(ModelSeat seat) => seat.Version == ProtocolVersion.Two && seat.Accepted > seat.AcceptedTold;
 
     /// <summary>The server stops: the oldest channels end first.</summary>
     public void EndOldest(EndReason reason, int most)
