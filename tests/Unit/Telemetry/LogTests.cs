@@ -31,10 +31,8 @@ public sealed class LogTests : IDisposable
     {
         using (LineLoggerProvider provider = new(settings, "1.2.3", _output, _time))
         {
-            ServiceCollection services = new();
-            services.AddLogging(logging => provider.Attach(logging, settings));
-            using ServiceProvider built = services.BuildServiceProvider();
-            log(built.GetRequiredService<ILoggerFactory>());
+            using ILoggerFactory loggers = provider.CreateFactory(settings);
+            log(loggers);
         }
         string text = Encoding.UTF8.GetString(_output.ToArray());
         Assert.True(text.Length == 0 || text.EndsWith('\n'));
