@@ -43,6 +43,13 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
         }
     }
 
+    /// <summary>Puts bytes at the start that have been read already.</summary>
+    public void Begin(in ReadOnlySequence<byte> bytes)
+    {
+        lock (_gate)
+            Append(bytes);
+    }
+
     /// <summary>Reads, and goes on by itself, unless it does already or there is nothing more to read.</summary>
     public void ReadOn()
     {

@@ -49,11 +49,15 @@ internal sealed class PipeSession : DriverSession
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
     public Arrival? Arrival { get; set; }
 
+    /// <summary>Takes in what was read behind the request.</summary>
+    public void Begin(in ReadOnlySequence<byte> unread) => _input.Begin(unread);
+
     /// <summary>Asks for the seat. The task completes when the session is finished and nothing of it is under way on the pipes.</summary>
     public Task RunAsync()
     {
-        _shard.Post(this, PipeFact.Arrived);
+        // Before it is seated, and so before its client can know and answer: from here on nothing that arrives lies in the pipe.
         _input.ReadOn();
+        _shard.Post(this, PipeFact.Arrived);
         return _released.Task;
     }
 
