@@ -85,6 +85,9 @@ internal sealed partial class Crowd
             Cut = (Cut)own.Below(3),
             ToSay = own.Between(0, world.Swarm.IsPaired ? 20 : 6),
         };
+        // A number from before, which nobody has asked for on this connection: true, and no sign that the greeting has come.
+        if (!world.IsCalm && own.Chance(2 * world.Swarm.LiePerMille))
+            ClientFrames.Frame(client.Outgoing, 0x8A, Encode(Number(own.Below(Math.Max(1, device.Seen)))), own);
         Connection connection = Connect(client);
         if (world.IsCalm)
             world.Enter(TimeSpan.FromSeconds(2), Happening.Act, connection);
