@@ -103,7 +103,7 @@ internal sealed partial class Crowd
             2 => new Claim(ForeignToken(device, own) ?? "", received),
             3 => new Claim(own.Pick("", "x", token.ToUpperInvariant(), token + "0", token[..31], token[..31] + "g"), received),
             4 => new Claim(token, own.Pick("", "x", "-1", "1x", "99999999999", " 1")),
-            5 => new Claim(token, Number(device.Seen + own.Pick(10_000, int.MaxValue - 10_000))),
+            5 => new Claim(token, Number(device.Seen + own.Pick(1, 2, 10_000, int.MaxValue - 10_000))),
             _ => new Claim(token, Number(Math.Max(0, device.Seen - own.Below(4)))),
         };
     }

@@ -56,6 +56,9 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     /// <summary>Whether it ever came back on two connections at once; then a repetition is its own doing.</summary>
     public bool HasRaced { get; set; }
 
+    /// <summary>Whether it has said that it has what it has not, and was believed: what it misses then is its own doing.</summary>
+    private bool IsForfeit { get; set; }
+
     /// <summary>The envelope up to which its pongs are known to have arrived.</summary>
     private int Floor { get; set; }
 
@@ -102,6 +105,8 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     public bool SeeText(Connection connection, byte[] payload, TimeSpan now)
     {
         Client client = connection.Client;
+        if (IsForfeit)
+            return false;
         using JsonDocument json = JsonDocument.Parse(payload);
         JsonElement frame = json.RootElement;
         string type = frame.TryGetProperty("type", out JsonElement told) ? told.GetString()! : client.HasGreeting ? "message" : "greeting";
@@ -131,6 +136,8 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     public void SeePing(Connection connection, byte[] payload)
     {
         Client client = connection.Client;
+        if (IsForfeit)
+            return;
         if (payload.Length == 0)
         {
             Require(!client.AwaitsBase, "No number behind the greeting", connection);
@@ -149,6 +156,11 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
             Require(said == told.ToString(CultureInfo.InvariantCulture), $"Received were {said}, and the replay begins behind {told}", connection);
         else
             Require(told >= Floor, $"The pong to {Floor} had arrived, and the replay begins behind {told}", connection);
+        if (!client.IsHonest && told > Seen)
+        {
+            IsForfeit = IsDone = true;
+            return;
+        }
         Require(told <= Seen, $"{Seen} envelopes had come, and the replay begins behind {told}", connection);
         tally.Resumes++;
         if (!IsDoubtful(client))
@@ -160,7 +172,7 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     /// <summary>What came from somebody is a run of what was said, without a hole.</summary>
     public void RequireRun(Device sender)
     {
-        if (!From.TryGetValue(sender.Number, out List<int>? tags))
+        if (IsForfeit || !From.TryGetValue(sender.Number, out List<int>? tags))
             return;
         int at = sender.Said.FindIndex(saying => saying.Tag == tags[0]);
         for (int i = 0; i < tags.Count; i++)
@@ -184,7 +196,7 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
 
     public void RequireHeard(Dictionary<Device, int> owed)
     {
-        foreach ((Device sender, int tag) in owed)
+        foreach ((Device sender, int tag) in IsForfeit ? [] : owed)
         {
             bool hasHeard = From.TryGetValue(sender.Number, out List<int>? tags) && tags[^1] >= tag;
             Require(hasHeard, $"Message {tag} of device {sender.Number} was accepted and never came to device {Number}", Connections[^1]);

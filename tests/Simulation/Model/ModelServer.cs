@@ -217,7 +217,8 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
         foreach (ModelSeat seat in channel.Seats)
         {
             bool mayYield = seat.IsHeld && ModelText.IsSame(seat.Person.Address, person.Address);
-            if (mayYield && (yielding is null || seat.Window.Order < yielding.Window.Order))
+            // Of those that were lost at the same time, the one that sat down first: a matter of taste.
+            if (mayYield && (yielding is null || seat.Window.Due < yielding.Window.Due))
                 yielding = seat;
         }
         return yielding is null ? EndReason.ChannelFull : EndReason.None;
