@@ -96,14 +96,16 @@ internal sealed partial class Crowd
     private Claim DrawLie(Device device, string? received, Prng own)
     {
         string token = device.Token!;
-        return own.Below(7) switch
+        return own.Below(10) switch
         {
             0 => new Claim(DrawToken(own), received),
             1 => new Claim(device.TokenBefore ?? token, received),
             2 => new Claim(ForeignToken(device, own) ?? "", received),
             3 => new Claim(own.Pick("", "x", token.ToUpperInvariant(), token + "0", token[..31], token[..31] + "g"), received),
             4 => new Claim(token, own.Pick("", "x", "-1", "1x", "99999999999", " 1")),
-            5 => new Claim(token, Number(device.Seen + own.Pick(1, 2, 10_000, int.MaxValue - 10_000))),
+            5 => new Claim(token, Number(device.Seen + own.Pick(10_000, int.MaxValue - 10_000))),
+            // Perhaps there is as much by now, but it was never sent.
+            6 or 7 or 8 => new Claim(token, Number(device.Seen + own.Between(1, 2))),
             _ => new Claim(token, Number(Math.Max(0, device.Seen - own.Below(4)))),
         };
     }
