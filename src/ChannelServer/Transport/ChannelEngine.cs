@@ -119,4 +119,8 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
 /// <param name="Pipes">Its bytes.</param>
 /// <param name="Socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
 /// <param name="Lifetime">Cuts it.</param>
-internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime);
+internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime)
+{
+    /// <summary>Whether nobody else writes to the socket.</summary>
+    public bool WritesToSocket { get; init; }
+}

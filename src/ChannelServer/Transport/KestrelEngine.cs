@@ -170,7 +170,10 @@ internal sealed class KestrelEngine : ChannelEngine
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
+        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!)
+        {
+            WritesToSocket = true,
+        };
         Refusal refusal = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true, out PipeSession? session);
         session?.Begin(buffer.Slice(head.Length));
         return (refusal.Status, refusal.RetryAfter, buffer.Length, session);
