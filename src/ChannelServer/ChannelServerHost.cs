@@ -39,7 +39,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
     /// <param name="settings">What the operator wants.</param>
     /// <param name="proxies">Whose word about a client is believed.</param>
-    /// <param name="geo">Where addresses are; null for no location.</param>
+    /// <param name="geo">Where addresses are.</param>
     /// <param name="version">What the version endpoint tells.</param>
     /// <param name="telemetry">Hears of begins and ends.</param>
     /// <param name="log">Where log lines go.</param>
@@ -47,13 +47,12 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">The Linux engine cannot listen.</exception>
     public static ChannelServerHost Build(
-        Settings settings, TrustedProxies proxies, GeoDatabase? geo, BuildVersion version, RelayTelemetry telemetry, LineLoggerProvider log,
+        Settings settings, TrustedProxies proxies, GeoSource geo, BuildVersion version, RelayTelemetry telemetry, LineLoggerProvider log,
         ILoggerFactory loggers, TimeProvider time)
     {
         int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
-            proxies, geo, settings.DefaultLang, settings.LocalizeFor == LocalizeFor.Receiver,
-            loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
         Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 

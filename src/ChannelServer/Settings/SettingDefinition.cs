@@ -87,6 +87,8 @@ internal sealed record SettingDefinition(
         Text("mmdb_loc", "the path of a file", static _ => true,
             "MaxMind City database that places clients. Empty means no location. A database named here must exist and be sound.",
             s => s.MmdbLoc, (s, v) => s with { MmdbLoc = v }),
+        Seconds("mmdb_check", 0, 86_400, "How often to look whether the database has been replaced, to take the new one. 0 means only at SIGHUP.",
+            s => s.MmdbCheck, (s, v) => s with { MmdbCheck = v }),
         Text("default_lang", "a language tag such as en or pt-BR",
             static v => v.Length is > 0 and <= 35 && v.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-'),
             "Language of place names when the client prefers none that the database has.",

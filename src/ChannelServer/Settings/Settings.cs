@@ -88,6 +88,9 @@ public sealed record Settings
     /// missing.</summary>
     public bool MmdbNamed => IsNamed("mmdb_loc");
 
+    /// <summary>How often to look whether the database has been replaced. Zero means never, unless asked.</summary>
+    public TimeSpan MmdbCheck { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>The language of place names when the client prefers none that the database has.</summary>
     public string DefaultLang { get; init; } = "en";
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using ChannelServer.Geo;
 using ChannelServer.Http;
 using ChannelServer.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -50,7 +51,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         _loggers = LoggerFactory.Create(logging => _lines.Attach(logging, settings));
         _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), LogRemote.Net);
         _host = ChannelServerHost.Build(
-            settings, proxies, null, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _lines, _loggers, TimeProvider.System);
+            settings, proxies, new GeoSource(settings.DefaultLang), BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _lines, _loggers, TimeProvider.System);
         await _host.StartAsync();
         Uri address = new(_host.Addresses.First());
         return new IPEndPoint(IPAddress.Loopback, address.Port);
