@@ -20,7 +20,7 @@ TimeProvider time = TimeProvider.System;
 BuildVersion version = BuildVersion.Read(AppContext.BaseDirectory);
 using LineLoggerProvider log = new(settings, version.Version, Console.OpenStandardOutput(), time);
 using ILoggerFactory loggers = LoggerFactory.Create(logging => log.Attach(logging, settings));
-ILogger<Program> logger = loggers.CreateLogger<Program>();
+ILogger logger = loggers.CreateLogger(nameof(ChannelServer));
 using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
 await using StatsdExporter? statsd = settings.StatsdHost is { } target
     ? new StatsdExporter(telemetry.Meter, target, settings.MetricName, time, loggers.CreateLogger<StatsdExporter>())

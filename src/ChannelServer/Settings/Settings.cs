@@ -121,6 +121,9 @@ public sealed record Settings
     /// <summary>The address of an IP reputation service. Empty means none.</summary>
     public string IpReputationServer { get; init; } = "";
 
+    /// <summary>The API key for it. Empty means none.</summary>
+    public string IprepKey { get; init; } = "";
+
     /// <summary>The least reputation that a client may have, 0 to 100. 0 lets everyone in, and nobody is asked.</summary>
     public int IprepMin { get; init; }
 
@@ -132,6 +135,9 @@ public sealed record Settings
 
     /// <summary>The names of the settings that the operator gave, whatever their source.</summary>
     internal FrozenSet<string> Named { get; init; } = [];
+
+    /// <summary>Tells no values: one of them is a secret.</summary>
+    public override string ToString() => nameof(Settings);
 
     /// <summary>Whether the operator gave the setting, even if he gave its default.</summary>
     public bool IsNamed(string name) => Named.Contains(name);

@@ -40,7 +40,7 @@ public sealed class DatabaseTests : IDisposable
     {
         int swaps = Effort.Of(100, 400);
         await File.WriteAllBytesAsync(DatabaseFile, _city);
-        await using Trial trial = await Trial.StartAsync($"--mmdb_loc={DatabaseFile}", "--mmdb_check=0.02", "--trusted_proxy_list=127.0.0.0/8", "--limit_mode=off");
+        await using Trial trial = await Trial.StartAsync($"--mmdb_loc={DatabaseFile}", "--mmdb_check=0.02", "--trusted_proxy_list=127.0.0.0/8", "--limit_mode=off", "--log_rate=5");
         using CancellationTokenSource stop = new();
         Task<int>[] clients = [.. Enumerable.Range(0, 4).Select(_ => AskAsync(trial, stop.Token))];
         int inUse = 0;
