@@ -70,7 +70,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         });
         ChannelEngine engine = usesEpoll
             ? UseEpoll(builder, settings, shards, clients, entrance, telemetry, loggers, time)
-            : UseKestrel(builder, settings, shards, clients, entrance, telemetry, time);
+            : UseKestrel(builder, settings, shards, clients, entrance, telemetry, loggers, time);
 
         WebApplication app = builder.Build();
         Endpoints.Map(app, version, entrance.Checks, () => entrance.Admission.IsDraining);
@@ -146,24 +146,20 @@ internal sealed class ChannelServerHost : IAsyncDisposable
 
     private static KestrelEngine UseKestrel(
         WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
-        TimeProvider time)
+        ILoggerFactory loggers, TimeProvider time)
     {
         KestrelEngine engine = new(shards, settings.ToLimits(), clients, entrance.Admission, entrance.Observer, telemetry, time);
-        builder.WebHost.UseSockets(static sockets =>
+        SocketConnectionFactoryOptions sockets = new()
         {
             // A message goes from one socket to the other on the thread that read it; nothing here blocks.
-            sockets.UnsafePreferInlineScheduling = true;
+            UnsafePreferInlineScheduling = true,
             // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
-            sockets.MaxWriteBufferSize = 2;
-            sockets.MaxReadBufferSize = ShardTurn.InputSize;
-            // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
-            sockets.CreateBoundListenSocket = static endPoint =>
-            {
-                Socket listener = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
-                listener.SendBufferSize = ChannelEngine.SendBuffer;
-                return listener;
-            };
-        }).ConfigureKestrel(kestrel =>
+            MaxWriteBufferSize = 2,
+            MaxReadBufferSize = ShardTurn.InputSize,
+        };
+        builder.Services.AddSingleton<IConnectionListenerFactory>(
+            new PoliteListenerFactory(sockets, time, loggers.CreateLogger(typeof(PoliteListenerFactory).FullName!)));
+        builder.WebHost.ConfigureKestrel(kestrel =>
         {
             foreach (IPAddress address in settings.ListenAddresses())
             {
