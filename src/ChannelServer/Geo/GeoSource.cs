@@ -18,5 +18,8 @@ internal sealed class GeoSource(string defaultLanguage)
     public GeoInUse? Current => _current;
 
     /// <summary>Puts a database in place of the one in use, which lookups under way may still hold for a moment.</summary>
-    public void Use(GeoDatabase database) => _current = new GeoInUse(database, new LanguageLookup(database.Languages, defaultLanguage));
+    public void Use(GeoDatabase database) => Use(new GeoInUse(database, new LanguageLookup(database.Languages, defaultLanguage)));
+
+    /// <summary>Puts a database in place with what chooses among its names.</summary>
+    public void Use(GeoInUse inUse) => _current = inUse;
 }
