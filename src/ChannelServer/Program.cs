@@ -19,7 +19,7 @@ if (!TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? prox
 TimeProvider time = TimeProvider.System;
 BuildVersion version = BuildVersion.Read(AppContext.BaseDirectory);
 using LineLoggerProvider log = new(settings, version.Version, Console.OpenStandardOutput(), time);
-using ILoggerFactory loggers = LoggerFactory.Create(logging => log.Attach(logging, settings));
+using ILoggerFactory loggers = log.CreateFactory(settings);
 ILogger logger = loggers.CreateLogger(nameof(ChannelServer));
 using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
 await using StatsdExporter? statsd = settings.StatsdHost is { } target
@@ -38,7 +38,7 @@ if (database is not null && !database.TryOpen(out error) && settings.MmdbNamed)
 ChannelServerHost host;
 try
 {
-    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, log, loggers, time);
+    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, loggers, time);
     await host.StartAsync();
 }
 catch (Exception fault) when (fault is IOException or SocketException)

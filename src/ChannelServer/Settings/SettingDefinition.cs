@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 
@@ -29,7 +28,7 @@ internal sealed record SettingDefinition(
 
     public string Default => Show(new Settings());
 
-    public static ImmutableArray<SettingDefinition> All { get; } =
+    public static IReadOnlyList<SettingDefinition> All { get; } =
     [
         new("hostname", "", "an IP address or localhost",
             "Address to listen on. 0.0.0.0 and :: both mean every address, IPv4 and IPv6.",
@@ -50,6 +49,9 @@ internal sealed record SettingDefinition(
             s => s.ClientTimeout, (s, v) => s with { ClientTimeout = v }),
         Seconds("heartbeat", 0, 86_400, "How often each client is pinged. 0 means no pings, and no client timeout either.",
             s => s.Heartbeat, (s, v) => s with { Heartbeat = v }) with { Alias = "heartbeat_interval" },
+        Seconds("resume_window", 0, 3600,
+            "How long the seat of a client whose connection was lost is held for it, within conn_lifespan. 0 holds none, and gives no tokens.",
+            s => s.ResumeWindow, (s, v) => s with { ResumeWindow = v }),
         Integer("max_exchanges", "messages", 0, int.MaxValue,
             "Messages relayed through one channel, all senders together. 0 means no limit.",
             s => s.MaxExchanges, (s, v) => s with { MaxExchanges = (int)v }),

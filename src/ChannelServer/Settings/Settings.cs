@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Net;
 using System.Net.Sockets;
 using ChannelServer.Relay;
@@ -46,6 +45,9 @@ public sealed record Settings
 
     /// <summary>Octets of one message, whole or fragmented, 1 to 16777216.</summary>
     public int MaxMessage { get; init; } = 65536;
+
+    /// <summary>How long a seat is held for a client whose connection was lost. Zero means that none is.</summary>
+    public TimeSpan ResumeWindow { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Connections that carry channels, at most. 0 derives it from the descriptors that the process may have.</summary>
     public int MaxConnections { get; init; }
@@ -134,7 +136,7 @@ public sealed record Settings
     public string IpViolation { get; init; } = "channel_abuse";
 
     /// <summary>The names of the settings that the operator gave, whatever their source.</summary>
-    internal FrozenSet<string> Named { get; init; } = [];
+    internal IReadOnlySet<string> Named { get; init; } = new HashSet<string>();
 
     /// <summary>Tells no values: one of them is a secret.</summary>
     public override string ToString() => nameof(Settings);
@@ -162,6 +164,7 @@ public sealed record Settings
         ConnLifespan = ConnLifespan,
         ClientTimeout = ClientTimeout,
         Heartbeat = Heartbeat,
+        ResumeWindow = ResumeWindow,
     };
 
     /// <summary>

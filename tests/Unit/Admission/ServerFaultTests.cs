@@ -110,12 +110,12 @@ public sealed class ServerFaultTests : IAsyncDisposable
         _lines = new LineLoggerProvider(settings, "test", _log, TimeProvider.System);
         _loggers = LoggerFactory.Create(logging =>
         {
-            _lines.Attach(logging, settings);
+            logging.AddProvider(_lines);
             change?.Invoke(logging);
         });
         _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), LogRemote.Net);
         _host = ChannelServerHost.Build(
-            settings, proxies, _geo, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _lines, _loggers, TimeProvider.System);
+            settings, proxies, _geo, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _loggers, TimeProvider.System);
         await _host.StartAsync();
         return new IPEndPoint(IPAddress.Loopback, new Uri(_host.Addresses.First()).Port);
     }

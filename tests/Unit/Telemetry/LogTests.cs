@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using ChannelServer.Relay;
 using ChannelServer.Telemetry;
 using CsCheck;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,10 +32,8 @@ public sealed class LogTests : IDisposable
     {
         using (LineLoggerProvider provider = new(settings, "1.2.3", _output, _time))
         {
-            ServiceCollection services = new();
-            services.AddLogging(logging => provider.Attach(logging, settings));
-            using ServiceProvider built = services.BuildServiceProvider();
-            log(built.GetRequiredService<ILoggerFactory>());
+            using ILoggerFactory loggers = provider.CreateFactory(settings);
+            log(loggers);
         }
         string text = Encoding.UTF8.GetString(_output.ToArray());
         Assert.True(text.Length == 0 || text.EndsWith('\n'));
@@ -148,7 +147,7 @@ public sealed class LogTests : IDisposable
     {
         string[] lines = Lines(new Settings { Debug = debug, Verbose = verbose }, static factory =>
         {
-            Ours(factory).SessionBegan(opened: true);
+            Ours(factory).SessionBegan(SessionStart.Opened);
             Ours(factory).SessionEnded("client_closed", 1000, 1, 1, default);
             ILogger framework = factory.CreateLogger("Microsoft.AspNetCore.Server.Kestrel");
 #pragma warning disable CA1848, CA2254, CA1873 // As the framework may log.
