@@ -24,6 +24,9 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// </summary>
     public const int SendBuffer = 64 * 1024;
 
+    /// <summary>How long those who are at the door when it closes have to say what they want, and to hear that it is too late.</summary>
+    public static readonly TimeSpan LastCall = TimeSpan.FromMilliseconds(250);
+
     private int _nextShard;
 
     /// <summary>How many shards there are.</summary>
