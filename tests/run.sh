@@ -86,38 +86,59 @@ tally() { # tally NAME LOG STATUS: adds the counts of a test executable's run
   add "$((ok > 0 ? ok : 0))" "$bad" "$not"
 }
 
-run_real_client() {
+# What runs in Node.js: installs it, and what the folder's lock file names. Fetched once, and again when that file changes.
+node_ready() { # node_ready FOLDER
   local missing=()
-  say "Real client (fxa-pairing-channel, in Node.js)"
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   if [ ${#missing[@]} -gt 0 ] && ! install "${missing[@]}"; then
     echo "Skipped: ${missing[*]} missing, and could not be installed."
     add 0 0 1
-    return
+    return 1
   fi
-  # Fetched once, and again when the lock file changes.
-  if ! (cd tests/RealClient && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
-    echo "Skipped: npm could not fetch the client and its WebSocket (tests/RealClient/package.json)."
+  if ! (cd "$1" && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
+    echo "Skipped: npm could not fetch what $1/package.json names."
     add 0 0 1
-    return
+    return 1
   fi
+}
+
+run_schemas() {
+  local log status
+  say "Schemas (docs/schema and docs/asyncapi.yaml, in Node.js)"
+  node_ready tests/Schema || return
+  log=$(mktemp)
+  node --test --test-reporter=tap tests/Schema/schema.test.js >"$log" 2>&1
+  status=$?
+  grep -A 20 '^not ok' "$log"
+  add_lines "$status" "$(sed -nE 's/^# pass ([0-9]+)$/\1/p' "$log")" "$(sed -nE 's/^# fail ([0-9]+)$/\1/p' "$log")"
+  rm -f "$log"
+}
+
+run_real_client() {
+  local engine
+  say "Real client (fxa-pairing-channel, in Node.js)"
+  node_ready tests/RealClient || return
   for engine in $engines; do
-    pair_with "$engine"
+    pair_with "$engine" pairing.test.js
+    pair_with "$engine" resume.test.js
   done
 }
 
-pair_with() { # pair_with ENGINE
+pair_with() { # pair_with ENGINE SCRIPT
   local log status
   log=$(mktemp)
-  echo "engine $1:"
-  CHANNEL_SERVER_ENGINE=$1 node tests/RealClient/pairing.test.js 2>&1 | tee "$log"
+  echo "engine $1, $2:"
+  CHANNEL_SERVER_ENGINE=$1 node "tests/RealClient/$2" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
-  local ok bad
-  ok=$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log") bad=$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")
+  add_lines "$status" "$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log")" "$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")"
   rm -f "$log"
-  [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ] && bad=1
-  add "${ok:-0}" "${bad:-0}" 0
+}
+
+add_lines() { # add_lines STATUS PASSED FAILED: what a script printed; one that printed nothing has failed
+  local bad=${3:-0}
+  [ "$1" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+  add "${2:-0}" "$bad" 0
 }
 
 say "Build"
@@ -148,5 +169,6 @@ for project in $(grep -l xunit.v3 tests/*/*.csproj); do
     run_project "$folder"
   fi
 done
+run_schemas
 run_real_client
 finish
