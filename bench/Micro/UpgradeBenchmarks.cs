@@ -42,7 +42,7 @@ public class UpgradeBenchmarks
     {
         Parsed(RequestHead.TryParse(_request, out RequestHead head));
         return UpgradeRequest.Judge(head) == UpgradeVerdict.Accept
-            ? UpgradeRequest.WriteResponse(head, _response)
+            ? UpgradeRequest.WriteResponse(head, default, _response)
             : throw new InvalidOperationException("the request was refused");
     }
 

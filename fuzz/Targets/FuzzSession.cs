@@ -15,6 +15,16 @@ internal sealed class FuzzSession : Session
     /// <summary>Octets that the socket takes before it is full.</summary>
     public int Capacity { get; set; } = 4096;
 
+    /// <summary>A string of the greeting, which stands at the start of what is unsent; empty when it has none.</summary>
+    public byte[] Value(ReadOnlySpan<byte> key)
+    {
+        int start = Unsent.IndexOf([(byte)'"', .. key, .. "\":\""u8]);
+        if (start < 0)
+            return [];
+        ReadOnlySpan<byte> value = Unsent[(start + key.Length + 4)..];
+        return value[..value.IndexOf((byte)'"')].ToArray();
+    }
+
     public void Serve(Shard shard)
     {
         while (!Unsent.IsEmpty && Phase != SessionPhase.Finished)
@@ -63,7 +73,8 @@ internal sealed class FuzzSession : Session
         while (reader.Read())
         {
             if (reader.TokenType == JsonTokenType.PropertyName)
-                Check(reader.GetString() is "channelid" or "link" or "message" or "sender");
+                Check(reader.GetString() is "channelid" or "link" or "message" or "sender" or "resume" or "received"
+                    or "type" or "expires_in" or "max_exchanges" or "max_data" or "max_message" or "peers" or "peer" or "state" or "seq" or "code" or "reason" or "retry");
         }
     }
 }
@@ -75,7 +86,9 @@ internal sealed class FuzzObserver : IRelayObserver
 
     public int Ended { get; private set; }
 
-    public void SessionBegan(bool opened) => Begun++;
+    public int Held { get; private set; }
+
+    public void SessionBegan(SessionStart start) => Begun++;
 
     public void SessionRefused(EndReason reason, IPAddress? address)
     {
@@ -83,7 +96,15 @@ internal sealed class FuzzObserver : IRelayObserver
 
     public void SessionEnded(in SessionEnd session) => Ended++;
 
-    public void ChannelEnded(EndReason reason)
+    public void SeatHeld() => Held++;
+
+    public void SeatReleased(bool resumed) => Held--;
+
+    public void Replayed(int envelopes)
+    {
+    }
+
+    public void ChannelEnded(EndReason reason, ChannelOutcome outcome)
     {
     }
 

@@ -66,7 +66,7 @@ internal static class HeadTarget
             return;
         Check(!head.HasBody && head.Method.SequenceEqual("GET"u8) && !route.ChannelId.Contains((byte)'/'));
         Span<byte> response = stackalloc byte[UpgradeRequest.ResponseSize];
-        Check(UpgradeRequest.WriteResponse(head, response) == response.Length);
+        Check(UpgradeRequest.WriteResponse(head, default, response) == response.Length);
         Check(head.TryGetSingle("sec-websocket-key"u8, out ReadOnlySpan<byte> key));
 #pragma warning disable CA5350 // RFC 6455 demands SHA-1; nothing secret depends on it.
         byte[] hash = SHA1.HashData([.. key, .. "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"u8]);

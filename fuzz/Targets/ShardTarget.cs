@@ -23,6 +23,7 @@ internal static class ShardTarget
         FuzzSession?[] sessions = new FuzzSession?[MostSessions];
         TimeSpan now = TimeSpan.Zero;
         byte[] channel = [];
+        List<byte[]> keys = [];
         while (!input.IsEmpty)
         {
             byte step = input.TakeByte();
@@ -31,7 +32,7 @@ internal static class ShardTarget
             if (session is null || session.Phase == SessionPhase.Finished)
             {
                 session?.CheckReceived();
-                session = Seat(shard, amount, ref channel);
+                session = Seat(shard, amount, keys, ref channel);
             }
             switch ((step >> 3) & 7)
             {
@@ -58,7 +59,7 @@ internal static class ShardTarget
                     break;
             }
             ServeTouched(shard);
-            Check(shard.SessionCount == observer.Begun - observer.Ended);
+            Check(shard.SessionCount == observer.Begun - observer.Ended && shard.HeldCount == observer.Held);
         }
         CheckEnd(shard, sessions, observer, now);
     }
@@ -74,11 +75,12 @@ internal static class ShardTarget
         }
         ServeTouched(shard);
         Advance(shard, now + TimeSpan.FromHours(1));
-        Check(shard.SessionCount == 0 && shard.ChannelCount == 0);
+        Check(shard.SessionCount == 0 && shard.ChannelCount == 0 && shard.HeldCount == 0 && observer.Held == 0);
         Check(observer.Begun == observer.Ended);
         Check(shard.NextDeadline == TimeSpan.MaxValue);
         Check(Buffers(shard).Lent == 0);
         Check(Partials(shard).Lent == 0);
+        Check(shard.KeptBuffersLent == 0);
     }
 
     private static Limits LimitsOf(byte choice) => new()
@@ -92,17 +94,24 @@ internal static class ShardTarget
         ControlBurst = (choice & 128) != 0 ? 100 : 128 * 1024,
     };
 
-    private static FuzzSession Seat(Shard shard, int amount, ref byte[] channel)
+    private static FuzzSession Seat(Shard shard, int amount, List<byte[]> keys, ref byte[] channel)
     {
         FuzzSession session = new();
-        Visitor visitor = new(new IPAddress([192, 0, 2, (byte)(amount & 3)]), SenderMetadata.Empty, LanguagePriorityList.None);
+        Visitor visitor = new(new IPAddress([192, 0, 2, (byte)(amount & 3)]), SenderMetadata.Empty, LanguagePriorityList.None)
+        {
+            Version = (amount & 4) != 0 ? ProtocolVersion.Two : ProtocolVersion.One,
+        };
         if (channel.Length == 0 || (amount & 0xE0) == 0xE0)
         {
             shard.Open(session, visitor, []);
-            // The id stands in the greeting, which is the first frame and short.
-            ReadOnlySpan<byte> greeting = session.Unsent;
-            int start = greeting.IndexOf("\":\""u8) + 3;
-            channel = greeting.Slice(start, 22).ToArray();
+            channel = session.Value("channelid"u8);
+        }
+        else if ((amount & 0x80) != 0 && (amount & 0xE0) != 0xC0)
+        {
+            // One of the keys that were told, or none; who has seen what is chosen too.
+            byte[] key = keys.Count == 0 ? [] : keys[amount % keys.Count];
+            byte[] query = (amount & 16) != 0 ? [.. "resume="u8, .. key] : [.. "resume="u8, .. key, .. "&received="u8, (byte)('0' + (amount & 7))];
+            shard.Resume(session, channel, visitor with { Claim = ResumeClaim.Of(query) }, []);
         }
         else if ((amount & 0xE0) == 0xC0)
         {
@@ -112,6 +121,8 @@ internal static class ShardTarget
         {
             shard.Join(session, channel, visitor, []);
         }
+        if (session.Value("resume"u8) is { Length: > 0 } told)
+            keys.Add(told);
         return session;
     }
 

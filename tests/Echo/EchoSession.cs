@@ -81,7 +81,7 @@ internal sealed class EchoSession(FrameLimits limits)
         _head = null;
         if (status == HeadStatus.Complete && UpgradeRequest.Judge(head) == UpgradeVerdict.Accept)
         {
-            _output.Advance(UpgradeRequest.WriteResponse(head, _output.GetSpan(UpgradeRequest.ResponseSize)));
+            _output.Advance(UpgradeRequest.WriteResponse(head, default, _output.GetSpan(UpgradeRequest.ResponseSize)));
             return bytes.AsSpan(head.Length);
         }
         _output.Advance(ErrorResponse.Write(426, retryAfter: 0, DateTimeOffset.UtcNow, _output.GetSpan(ErrorResponse.MaxSize)));

@@ -77,7 +77,7 @@ internal sealed record Swarm
     {
         // The defaults are as interesting as any drawn limits.
         if (chance.Chance(250))
-            return new Limits { MessageTimeout = TimeSpan.Zero, OctetsBehindEnd = int.MaxValue };
+            return new Limits { MessageTimeout = TimeSpan.Zero, OctetsBehindEnd = int.MaxValue, ResumeWindow = TimeSpan.Zero };
         return new Limits
         {
             MaxChannelConnections = chance.Pick(1, 2, 3, 3, 5),
@@ -93,6 +93,7 @@ internal sealed record Swarm
             MaxFragments = chance.Pick(1, 2, 3, 64),
             // Not in the model; unit and reliability tests have them.
             MessageTimeout = TimeSpan.Zero,
+            ResumeWindow = TimeSpan.Zero,
             OctetsBehindEnd = int.MaxValue,
             ControlOctetsPerSecond = chance.Pick(100, 1000, 16 * 1024),
             ControlBurst = chance.Pick(200, 2000, 128 * 1024),

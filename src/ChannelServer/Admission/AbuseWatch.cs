@@ -13,7 +13,7 @@ namespace ChannelServer.Admission;
 /// <param name="violations">Takes reports; null when there is no reputation service.</param>
 internal sealed class AbuseWatch(IRelayObserver next, AddressLimiter limiter, ViolationReporter? violations) : IRelayObserver
 {
-    public void SessionBegan(bool opened) => next.SessionBegan(opened);
+    public void SessionBegan(SessionStart start) => next.SessionBegan(start);
 
     public void SessionRefused(EndReason reason, IPAddress? address)
     {
@@ -31,7 +31,13 @@ internal sealed class AbuseWatch(IRelayObserver next, AddressLimiter limiter, Vi
         next.SessionEnded(session);
     }
 
-    public void ChannelEnded(EndReason reason) => next.ChannelEnded(reason);
+    public void SeatHeld() => next.SeatHeld();
+
+    public void SeatReleased(bool resumed) => next.SeatReleased(resumed);
+
+    public void Replayed(int envelopes) => next.Replayed(envelopes);
+
+    public void ChannelEnded(EndReason reason, ChannelOutcome outcome) => next.ChannelEnded(reason, outcome);
 
     public void Failed(Exception exception) => next.Failed(exception);
 
@@ -39,7 +45,7 @@ internal sealed class AbuseWatch(IRelayObserver next, AddressLimiter limiter, Vi
     {
         // The whole channel ends; who only listened has done nothing.
         EndReason.DataLimit or EndReason.ExchangeLimit => session.Messages > 0,
-        EndReason.ControlRate or EndReason.TooManyFragments or EndReason.ProtocolError => true,
+        EndReason.ControlRate or EndReason.TooManyFragments or EndReason.ProtocolError or EndReason.KeptFull => true,
         _ => false,
     };
 }

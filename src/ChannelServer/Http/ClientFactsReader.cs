@@ -68,8 +68,12 @@ internal sealed partial class ClientFactsReader
             ? new LocalizedSender(place, headerPlace, languages, client.Address, userAgent)
             : new SenderMetadata(SenderJson.Encode(
                 LocalizedSender.NamesFor(place, headerPlace, languages), client.Address, userAgent));
-        return new Visitor(client.Address, sender, languages);
+        return new Visitor(client.Address, sender, languages) { Version = VersionOf(head), Claim = ResumeClaim.Of(head.Query) };
     }
+
+    /// <summary>Which version a client asks for; version 1 unless it offers the other.</summary>
+    public static ProtocolVersion VersionOf(in RequestHead head) =>
+        UpgradeRequest.Offers(head, ProtocolVersions.VersionTwo) ? ProtocolVersion.Two : ProtocolVersion.One;
 
     private GeoPlace? Locate(IPAddress? address)
     {

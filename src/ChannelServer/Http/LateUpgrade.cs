@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Text;
 using ChannelServer.Admission;
+using ChannelServer.Relay;
 using ChannelServer.Transport;
 using ChannelServer.WebSockets;
 using Microsoft.AspNetCore.Connections.Features;
@@ -52,6 +53,8 @@ internal static class LateUpgrade
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers.Connection = "Upgrade";
         context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(head);
+        if (ClientFactsReader.VersionOf(head) == ProtocolVersion.Two)
+            context.Response.Headers.SecWebSocketProtocol = Encoding.ASCII.GetString(ProtocolVersions.VersionTwo);
         Socket? socket = context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
         PipeConnection connection = new(pipes, socket, context.Features.GetRequiredFeature<IConnectionLifetimeFeature>());
         Refusal refusal = engine.Admit(

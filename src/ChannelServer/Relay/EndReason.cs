@@ -53,6 +53,12 @@ public enum EndReason : byte
     /// <summary>A resume with a wrong or spent token, or after the window.</summary>
     ResumeRefused,
 
+    /// <summary>The client came back on another connection, and its seat with it.</summary>
+    TakenOver,
+
+    /// <summary>The client sent more than is kept for a peer who has not come yet.</summary>
+    KeptFull,
+
     /// <summary>No such channel, or no longer.</summary>
     ChannelUnavailable,
 
@@ -93,6 +99,9 @@ public static class EndReasons
         is EndReason.ServerShutdown or EndReason.ServiceRestart or EndReason.InternalError or EndReason.TryAgainLater
         or EndReason.ClientTimeout;
 
+    /// <summary>Whether a session that ended so leaves its seat held, for its client to come back.</summary>
+    internal static bool HoldsSeat(this EndReason reason) => reason is EndReason.Disconnected or EndReason.ClientTimeout;
+
     private static Projection Row(EndReason reason) => reason switch
     {
         EndReason.None => new(0, "none", ""u8),
@@ -110,6 +119,8 @@ public static class EndReasons
         EndReason.InternalError => new(1011, "internal_error", "internal error"u8),
         EndReason.TryAgainLater => new(1013, "try_again_later", "try again later"u8),
         EndReason.ResumeRefused => new(4401, "resume_refused", "resume refused"u8),
+        EndReason.TakenOver => new(4401, "taken_over", "resume refused"u8),
+        EndReason.KeptFull => new(1008, "kept_full", "rate"u8),
         EndReason.ChannelUnavailable => new(4404, "channel_unavailable", "channel unavailable"u8),
         EndReason.AddressUnknown => new(4404, "address_unknown", "channel unavailable"u8),
         EndReason.ClientTimeout => new(4408, "client_timeout", "client timeout"u8),

@@ -9,8 +9,7 @@ namespace ChannelServer.Relay;
 public interface IRelayObserver
 {
     /// <summary>A session took a seat.</summary>
-    /// <param name="opened">Whether it opened the channel; else it joined one.</param>
-    void SessionBegan(bool opened);
+    void SessionBegan(SessionStart start);
 
     /// <summary>A session got a close frame instead of a seat.</summary>
     void SessionRefused(EndReason reason, IPAddress? address);
@@ -18,12 +17,36 @@ public interface IRelayObserver
     /// <summary>A session that had begun is over.</summary>
     void SessionEnded(in SessionEnd session);
 
+    /// <summary>The seat of a session that has just ended is held, for its client to come back.</summary>
+    void SeatHeld();
+
+    /// <summary>A held seat is held no more.</summary>
+    /// <param name="resumed">Whether its client came back; else it is given up.</param>
+    void SeatReleased(bool resumed);
+
+    /// <summary>Envelopes were sent again to a session that has just begun.</summary>
+    void Replayed(int envelopes);
+
     /// <summary>A channel is gone: with its last seat, or by one of its limits.</summary>
-    /// <param name="reason">The limit, or the reason of the last seat's end.</param>
-    void ChannelEnded(EndReason reason);
+    /// <param name="reason">The limit, or why the last session ended that had a seat.</param>
+    /// <param name="outcome">What came of it.</param>
+    void ChannelEnded(EndReason reason, ChannelOutcome outcome);
 
     /// <summary>A bug ended a channel.</summary>
     void Failed(Exception exception);
+}
+
+/// <summary>How a session came to its seat.</summary>
+public enum SessionStart : byte
+{
+    /// <summary>It opened the channel.</summary>
+    Opened,
+
+    /// <summary>It joined the channel.</summary>
+    Joined,
+
+    /// <summary>It took a seat back.</summary>
+    Resumed,
 }
 
 /// <summary>The end of one session, as logs and metrics tell it.</summary>

@@ -24,6 +24,15 @@ public sealed record Limits
     /// <summary>How often each client is pinged. Zero means no pings, and no client timeout either.</summary>
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// How long a seat is held for a client whose connection was lost, each time anew, within <see cref="ConnLifespan"/>. Zero means that
+    /// no seat is held, and no client is given a token.
+    /// </summary>
+    public TimeSpan ResumeWindow { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long before its end a channel tells its version 2 clients. Not told when the whole lifespan is no longer than that.</summary>
+    public TimeSpan ExpiryNotice { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Octets that may wait for a slow receiver; a queue that already holds as many is full.</summary>
     public int OutboundOctets { get; init; } = 256 * 1024;
 

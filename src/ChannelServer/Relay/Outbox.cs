@@ -12,7 +12,6 @@ internal struct Outbox
     private int _start;
     private int _end;
     private int _frameStart;
-
     /// <summary>What the socket has not accepted yet.</summary>
     public readonly ReadOnlySpan<byte> Unsent => _buffer.AsSpan(_start, _end - _start);
 
@@ -21,12 +20,20 @@ internal struct Outbox
 
     public readonly bool IsEmpty => _end == _start;
 
+    /// <summary>Whether it takes nothing any more, since nothing can be sent.</summary>
+    public bool IsShut { get; private set; }
+
+    /// <summary>Whether the limits allow no more. A queue that already holds as many is full.</summary>
+    public readonly bool IsFull(Limits limits) => Messages >= limits.OutboundMessages || Octets >= limits.OutboundOctets;
+
     /// <summary>Messages of which the socket has not accepted the last octet yet.</summary>
     public int Messages { get; private set; }
 
     /// <summary>Appends the response that precedes all frames.</summary>
     public void AppendHead(ReadOnlySpan<byte> head, BufferPool pool)
     {
+        if (IsShut)
+            return;
         head.CopyTo(Reserve(head.Length, pool));
         _end += head.Length;
         _frameStart = _end;
@@ -35,6 +42,8 @@ internal struct Outbox
     /// <summary>Appends a whole frame.</summary>
     public void AppendFrame(ReadOnlySpan<byte> frame, BufferPool pool)
     {
+        if (IsShut)
+            return;
         frame.CopyTo(Reserve(frame.Length, pool));
         _end += frame.Length;
         if (IsMessage(frame))
@@ -44,6 +53,8 @@ internal struct Outbox
     /// <summary>Appends a control frame.</summary>
     public void AppendControl(Opcode opcode, ReadOnlySpan<byte> payload, BufferPool pool)
     {
+        if (IsShut)
+            return;
         Span<byte> frame = Reserve(FrameWriter.MaxControl, pool);
         int header = FrameWriter.WriteHeader(frame, opcode, payload.Length);
         payload.CopyTo(frame[header..]);
@@ -53,6 +64,8 @@ internal struct Outbox
     /// <summary>Appends a close frame.</summary>
     public void AppendClose(ushort code, ReadOnlySpan<byte> text, BufferPool pool)
     {
+        if (IsShut)
+            return;
         // Two steps: reserving moves the end.
         Span<byte> frame = Reserve(FrameWriter.MaxControl, pool);
         _end += FrameWriter.WriteClose(frame, code, text);
@@ -87,6 +100,13 @@ internal struct Outbox
             pool.Return(_buffer);
         _buffer = null;
         _start = _end = _frameStart = Messages = 0;
+    }
+
+    /// <summary>Drops what waits, and takes nothing more: the client's direction of the connection is broken.</summary>
+    public void Shut(BufferPool pool)
+    {
+        Clear(pool);
+        IsShut = true;
     }
 
     private static bool IsMessage(ReadOnlySpan<byte> frame) => (frame[0] & 0x0F) == (byte)Opcode.Text;

@@ -31,12 +31,6 @@ internal class Session
     internal Outbox Outbox;
     internal ControlBudget Control;
 
-    /// <summary>What the peers are told about this client.</summary>
-    public SenderMetadata Sender { get; private set; } = SenderMetadata.Empty;
-
-    /// <summary>The languages in which this client reads.</summary>
-    public LanguagePriorityList Languages { get; private set; } = LanguagePriorityList.None;
-
     /// <summary>The client's address; null when it is not known. Until the session has a seat, that of the connection's other end.</summary>
     public IPAddress? Address { get; protected set; }
 
@@ -51,7 +45,22 @@ internal class Session
     /// <summary>The seat; null before the session has one and after it left it.</summary>
     internal Seat? Seat { get; set; }
 
+    /// <summary>What the client understands.</summary>
+    public ProtocolVersion Version { get; private set; }
+
     internal TimeSpan Began { get; set; }
+
+    /// <summary>Messages of the seat that had been accepted when this session took it.</summary>
+    internal int AcceptedBefore { get; set; }
+
+    /// <summary>Messages of the seat that the client has been told are accepted, where it is told.</summary>
+    internal int AcceptedTold { get; set; }
+
+    /// <summary>
+    /// The number in the ping behind the greeting of a resumed session, as long as no pong to it or a later one has come: until then the
+    /// client may not have the greeting. Negative when there is no such doubt.
+    /// </summary>
+    internal int DoubtsGreetingFrom { get; set; } = -1;
 
     /// <summary>Octets received since the session was told its end.</summary>
     internal int BehindEnd { get; set; }
@@ -67,9 +76,8 @@ internal class Session
 
     internal void Introduce(in Visitor visitor)
     {
-        Sender = visitor.Sender;
-        Languages = visitor.Languages;
         Address = visitor.Address;
+        Version = visitor.Version;
     }
 
     /// <summary>For the lists of which a session stands in one: heartbeats, stalled writes, closings.</summary>
@@ -89,4 +97,11 @@ internal class Session
 /// <param name="Address">The client's address; null when it is not known.</param>
 /// <param name="Sender">What the peers are told.</param>
 /// <param name="Languages">In which languages the client reads.</param>
-internal readonly record struct Visitor(IPAddress? Address, SenderMetadata Sender, LanguagePriorityList Languages);
+internal readonly record struct Visitor(IPAddress? Address, SenderMetadata Sender, LanguagePriorityList Languages)
+{
+    /// <summary>What the client understands.</summary>
+    public ProtocolVersion Version { get; init; }
+
+    /// <summary>The seat that it wants back; null for a new one.</summary>
+    public ResumeClaim? Claim { get; init; }
+}

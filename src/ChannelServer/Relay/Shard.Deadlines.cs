@@ -14,7 +14,10 @@ internal sealed partial class Shard
     /// <summary>What a client gets whose write was stuck, to read its close frame after all.</summary>
     private static readonly TimeSpan _lastChance = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>Channels that have not told their clients of their end. Those in <see cref="_lifespans"/> have, and are older.</summary>
+    private readonly DeadlineList<Channel, Channel.Lifespan> _expiries = new(new Channel());
     private readonly DeadlineList<Channel, Channel.Lifespan> _lifespans = new(new Channel());
+    private readonly DeadlineList<SeatHold, SeatHold.Window> _holds = new(new SeatHold(null!, EndReason.None));
     private readonly DeadlineList<Session, Session.Pulse> _heartbeats = new(new Session());
     private readonly DeadlineList<Session, Session.Pulse> _stalls = new(new Session());
     private readonly DeadlineList<Session, Session.Pulse> _closings = new(new Session());
@@ -26,7 +29,8 @@ internal sealed partial class Shard
     {
         get
         {
-            TimeSpan next = _lifespans.NextDue;
+            TimeSpan next = Earlier(_lifespans.NextDue, _expiries.NextDue);
+            next = Earlier(next, _holds.NextDue);
             next = Earlier(next, _heartbeats.NextDue);
             next = Earlier(next, _stalls.NextDue);
             next = Earlier(next, _closings.NextDue);
@@ -51,6 +55,10 @@ internal sealed partial class Shard
                 EndStuck(session);
             else if (_lifespans.TryTakeDue(now, out Channel channel))
                 EndChannel(channel, EndReason.ChannelExpired);
+            else if (_expiries.TryTakeDue(now, out channel))
+                GiveNotice(channel);
+            else if (_holds.TryTakeDue(now, out SeatHold hold))
+                EndHold(hold.Seat);
             else if (_silences.TryTakeDue(now, out session))
                 End(session, EndReason.ClientTimeout);
             else if (_heartbeats.TryTakeDue(now, out session))
@@ -61,6 +69,35 @@ internal sealed partial class Shard
     }
 
     private static TimeSpan Earlier(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private void AwaitExpiry(Channel channel)
+    {
+        if (limits.ConnLifespan > limits.ExpiryNotice)
+            _expiries.Append(channel, channel.ExpiresAt - limits.ExpiryNotice);
+        else
+            _lifespans.Append(channel, channel.ExpiresAt);
+    }
+
+    /// <summary>The channel ends soon. It moves from one list to the other, so it needs but one link.</summary>
+    private void GiveNotice(Channel channel)
+    {
+        _lifespans.Append(channel, channel.ExpiresAt);
+        for (Seat? seat = channel.FirstSeat; seat is not null; seat = seat.Next)
+        {
+            if (seat.Version != ProtocolVersion.Two || seat.Session is not { } session)
+                continue;
+            if (session.Outbox.IsFull(limits))
+                End(session, EndReason.SlowConsumer);
+            else
+                Queue(session, _frames.Expiring(channel, Now));
+        }
+    }
+
+    private void EndHold(Seat seat)
+    {
+        seat.Channel.HasDropped = true;
+        GiveUpHeld(seat);
+    }
 
     private void StartPulse(Session session)
     {

@@ -11,21 +11,28 @@ internal sealed partial class Shard
     /// <returns>Whether channels remain.</returns>
     public bool EndOldest(EndReason reason, int most)
     {
-        while (most-- > 0 && _lifespans.TryTakeFirst(out Channel channel))
+        while (most-- > 0 && (_lifespans.TryTakeFirst(out Channel channel) || _expiries.TryTakeFirst(out channel)))
             EndChannel(channel, reason);
         return ChannelCount > 0;
     }
 
-    private void Begin(Session session, in Visitor visitor, ReadOnlySpan<byte> head, Channel channel)
+    private void Begin(Session session, in Visitor visitor, ReadOnlySpan<byte> head, Seat seat, bool isResumed = false)
     {
         session.Introduce(visitor);
         session.Began = Now;
-        session.Seat = channel.Sit(session, AddressKey.Of(visitor.Address));
+        session.Seat = seat;
+        session.AcceptedBefore = session.AcceptedTold = seat.Accepted;
+        seat.Session = session;
+        seat.Describe(visitor);
+        if (KeepsEnvelopes && !isResumed)
+            seat.Token = DrawToken();
         SessionCount++;
         session.Outbox.AppendHead(head, _buffers);
-        Span<byte> greeting = stackalloc byte[Greeting.Size];
-        Greeting.Write(channel.Id, greeting);
-        session.Outbox.AppendFrame(greeting, _buffers);
+        session.Outbox.AppendFrame(
+            seat.Version == ProtocolVersion.Two
+                ? _frames.GreetingOfTwo(seat, KeepsEnvelopes, limits, Now)
+                : _frames.Greeting(seat, KeepsEnvelopes, isResumed),
+            _buffers);
         StartPulse(session);
         Touch(session);
     }
@@ -36,7 +43,12 @@ internal sealed partial class Shard
     private void End(Session session, EndReason reason, ushort code)
     {
         Retire(session, reason, code);
-        Close(session, code, reason.Text(), reason == EndReason.ClientClosed ? SessionPhase.Leaving : SessionPhase.Lingering);
+        // Nobody is there to be told, or must be: what waits in the queue of a session that was taken over is sent again on the other
+        // connection, and a client that reads both would have it twice.
+        if (session.Outbox.IsShut || (reason == EndReason.TakenOver && !session.Outbox.IsEmpty))
+            Finish(session);
+        else
+            Close(session, reason, code);
     }
 
     /// <summary>Ends a session whose client is not there any more.</summary>
@@ -49,8 +61,17 @@ internal sealed partial class Shard
     /// <summary>Ends every session of a channel, and the channel.</summary>
     private void EndChannel(Channel channel, EndReason reason)
     {
+        channel.IsEnding = true;
         while (channel.FirstSeat is { } seat)
-            End(seat.Session, reason);
+        {
+            if (seat.Session is { } session)
+            {
+                End(session, reason);
+                continue;
+            }
+            Release(seat, resumed: false);
+            GiveUp(seat, reason);
+        }
     }
 
     /// <summary>A bug showed while this session's bytes were handled: its channel ends, and no other.</summary>
@@ -64,27 +85,48 @@ internal sealed partial class Shard
             Finish(session);
     }
 
-    /// <summary>The one place where a session gives up its seat, and where its end is recorded.</summary>
+    /// <summary>The one place where a session leaves its seat, and where its end is recorded.</summary>
     private void Retire(Session session, EndReason reason, ushort code)
     {
         Seat seat = session.Seat!;
-        Channel channel = seat.Channel;
         session.Seat = null;
         session.EndedBy = reason;
-        channel.Leave(seat);
+        seat.Session = null;
         SessionCount--;
-        _observer.SessionEnded(new SessionEnd(reason, code, Now - session.Began, seat.Accepted, session.Address));
-        if (channel.SeatCount > 0)
-            return;
-        _channels.Remove(channel.Id);
-        DeadlineList<Channel, Channel.Lifespan>.Remove(channel);
-        _observer.ChannelEnded(reason);
+        int accepted = seat.Accepted - session.AcceptedBefore;
+        _observer.SessionEnded(new SessionEnd(reason, code, Now - session.Began, accepted, session.Address));
+        if (reason.HoldsSeat() && KeepsEnvelopes)
+            HoldSeat(seat, reason);
+        else if (reason != EndReason.TakenOver)
+            GiveUp(seat, reason);
     }
 
-    private void Close(Session session, ushort code, ReadOnlySpan<byte> text, SessionPhase phase)
+    /// <summary>The one place where a seat ends, and a channel with its last one.</summary>
+    private void GiveUp(Seat seat, EndReason reason)
     {
-        session.Outbox.AppendClose(code, text, _buffers);
-        session.Phase = phase;
+        Channel channel = seat.Channel;
+        seat.IsGone = true;
+        seat.Backlog.Clear(_kept);
+        channel.Leave(seat);
+        if (channel.SeatCount == 0)
+        {
+            channel.Kept.Clear(_kept);
+            _channels.Remove(channel.Id);
+            DeadlineList<Channel, Channel.Lifespan>.Remove(channel);
+            _observer.ChannelEnded(reason, channel.OutcomeOf(reason));
+        }
+        else if (!channel.IsEnding)
+        {
+            Announce(seat, "left"u8);
+        }
+    }
+
+    private void Close(Session session, EndReason reason, ushort code)
+    {
+        if (session.Version == ProtocolVersion.Two && reason != EndReason.ClientClosed)
+            session.Outbox.AppendFrame(_frames.End(reason), _buffers);
+        session.Outbox.AppendClose(code, reason.Text(), _buffers);
+        session.Phase = reason == EndReason.ClientClosed ? SessionPhase.Leaving : SessionPhase.Lingering;
         DeadlineList<Session, Session.Silence>.Remove(session);
         _closings.Append(session, Now + limits.CloseTimeout);
         Touch(session);

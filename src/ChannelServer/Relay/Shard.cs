@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using ChannelServer.WebSockets;
 
 namespace ChannelServer.Relay;
@@ -27,9 +26,11 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     private readonly FrameLimits _frameLimits = new(limits.MaxMessage, limits.MaxFragments, AcceptsBinary: false);
     private readonly GuardedObserver _observer = new(observer);
     private readonly BufferPool _buffers = new();
+    private readonly BufferPool _kept = new();
     private readonly Dictionary<ChannelId, Channel> _channels = [];
     private readonly Stack<Session> _touched = new();
     private readonly Envelope _envelope = new();
+    private readonly Frames _frames = new();
     private readonly PartialMessagePool _partials = new(new BufferPool());
     private bool _isUnderPressure;
 
@@ -45,8 +46,14 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     /// <summary>Channels that exist.</summary>
     public int ChannelCount => _channels.Count;
 
+    /// <summary>Seats that are held for clients whose connection was lost.</summary>
+    public int HeldCount { get; private set; }
+
     /// <summary>Buffers and partial messages that sessions hold; zero once all of them are finished.</summary>
     public int BuffersLent => _buffers.Lent + _partials.Lent;
+
+    /// <summary>Buffers of envelopes and messages that are kept for somebody; zero once all channels are gone.</summary>
+    public int KeptBuffersLent => _kept.Lent;
 
     /// <summary>The shard that owns a channel, or this one for a text that is no id: some shard has to refuse it.</summary>
     public int OwnerOf(ReadOnlySpan<byte> id) => ChannelId.TryParse(id, out ChannelId channel) ? channel.ShardOf(shards) : index;
@@ -57,12 +64,12 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     /// <param name="head">Bytes to send before all frames: the upgrade response.</param>
     public void Open(Session session, in Visitor visitor, ReadOnlySpan<byte> head)
     {
-        Channel channel = new() { Id = DrawId() };
+        bool expires = limits.ConnLifespan > TimeSpan.Zero;
+        Channel channel = new() { Id = DrawId(), ExpiresAt = expires ? Now + limits.ConnLifespan : TimeSpan.MaxValue };
         _channels.Add(channel.Id, channel);
-        TimeSpan due = limits.ConnLifespan > TimeSpan.Zero ? Now + limits.ConnLifespan : TimeSpan.MaxValue;
-        _lifespans.Append(channel, due);
-        Begin(session, visitor, head, channel);
-        _observer.SessionBegan(opened: true);
+        AwaitExpiry(channel);
+        Begin(session, visitor, head, channel.Sit(visitor));
+        _observer.SessionBegan(SessionStart.Opened);
     }
 
     /// <summary>Brings a session that has just begun into the channel that it names, or tells it why not.</summary>
@@ -73,16 +80,22 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     public void Join(Session session, ReadOnlySpan<byte> id, in Visitor visitor, ReadOnlySpan<byte> head)
     {
         bool exists = ChannelId.TryParse(id, out ChannelId channelId) & _channels.TryGetValue(channelId, out Channel? channel);
-        EndReason refusal = exists ? channel!.Admit(AddressKey.Of(visitor.Address), limits) : EndReason.ChannelUnavailable;
-        if (refusal == EndReason.None)
-        {
-            Begin(session, visitor, head, channel!);
-            _observer.SessionBegan(opened: false);
-        }
-        else
+        Seat? yielding = null;
+        EndReason refusal = exists ? channel!.Admit(visitor.Address, limits, out yielding) : EndReason.ChannelUnavailable;
+        if (refusal != EndReason.None)
         {
             Refuse(session, visitor, head, refusal);
+            return;
         }
+        Seat opener = channel!.FirstSeat!;
+        Seat seat = channel.Sit(visitor);
+        // Behind the new seat, or the channel could end with its last one.
+        if (yielding is not null)
+            GiveUpHeld(yielding);
+        Begin(session, visitor, head, seat);
+        _observer.SessionBegan(SessionStart.Joined);
+        GiveKept(opener, seat);
+        Announce(seat, "joined"u8);
     }
 
     /// <summary>Answers a session that has just begun with nothing but a close frame.</summary>
@@ -92,7 +105,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
         session.EndedBy = refusal;
         session.Outbox.AppendHead(head, _buffers);
         _observer.SessionRefused(refusal, visitor.Address);
-        Close(session, refusal.Code(), refusal.Text(), SessionPhase.Lingering);
+        Close(session, refusal, refusal.Code());
     }
 
     /// <summary>Takes in what a session's socket has received.</summary>
@@ -139,6 +152,23 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             Finish(session);
     }
 
+    /// <summary>
+    /// Nothing can be sent any more, but what the client has sent may not all have been handed in yet: the driver reads on, and reports the
+    /// end of that. Harmless when repeated.
+    /// </summary>
+    public void OutputBroken(Session session)
+    {
+        if (session.Phase == SessionPhase.Open)
+        {
+            session.Outbox.Shut(_buffers);
+            TrackStall(session, progressed: false);
+        }
+        else if (session.Phase != SessionPhase.Finished)
+        {
+            Finish(session);
+        }
+    }
+
     /// <summary>A bug of the driver showed while it served the session: it goes, as if its client had.</summary>
     public void Failed(Session session, Exception bug)
     {
@@ -169,6 +199,8 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
         if (!_touched.TryPop(out session!))
             return false;
         session.IsTouched = false;
+        if (session.Seat is { } seat)
+            Seal(session, seat);
         return true;
     }
 
@@ -195,90 +227,6 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
         if (session.Phase == SessionPhase.Lingering && !session.IsGarbled)
             AwaitClose(session, input[position..]);
         return input.Length;
-    }
-
-    private void Handle(Session session, FrameEvent found, Span<byte> payload)
-    {
-        switch (found)
-        {
-            case FrameEvent.Text:
-                Relay(session.Seat!, MessageText.Trim(payload));
-                return;
-            case FrameEvent.Fragment:
-                return;
-            case FrameEvent.Ping or FrameEvent.Pong:
-                HandleControl(session, found, payload);
-                return;
-            case FrameEvent.Close:
-                End(session, EndReason.ClientClosed, payload.IsEmpty ? CloseCode.Normal : BinaryPrimitives.ReadUInt16BigEndian(payload));
-                return;
-            default:
-                session.IsGarbled = true;
-                End(session, Fault(found));
-                return;
-        }
-    }
-
-    /// <summary>The whole purpose: one message, to everyone in the channel but its sender.</summary>
-    private void Relay(Seat sender, ReadOnlySpan<byte> text)
-    {
-        Channel channel = sender.Channel;
-        EndReason limit = channel.Count(sender, text.Length, limits);
-        if (limit != EndReason.None)
-        {
-            EndChannel(channel, limit);
-            return;
-        }
-
-        byte[]? encodedFor = null;
-        ReadOnlySpan<byte> envelope = default;
-        Seat? next;
-        for (Seat? receiver = channel.FirstSeat; receiver is not null; receiver = next)
-        {
-            next = receiver.Next;
-            if (receiver == sender)
-                continue;
-            byte[] description = sender.Session.Sender.ReadBy(receiver.Session.Languages);
-            if (!ReferenceEquals(description, encodedFor))
-            {
-                envelope = _envelope.Encode(text, description);
-                encodedFor = description;
-            }
-            Send(receiver.Session, envelope);
-        }
-    }
-
-    /// <summary>Queues an envelope; a session whose queue is full is ended, so that its peers need not wait for it.</summary>
-    private void Send(Session session, ReadOnlySpan<byte> envelope)
-    {
-        if (session.Outbox.Messages >= limits.OutboundMessages || session.Outbox.Octets >= limits.OutboundOctets)
-        {
-            End(session, EndReason.SlowConsumer);
-            return;
-        }
-        session.Outbox.AppendFrame(envelope, _buffers);
-        Touch(session);
-        _isUnderPressure |= session.Outbox.Messages >= PressureMessages || session.Outbox.Octets >= PressureOctets;
-    }
-
-    private void HandleControl(Session session, FrameEvent found, ReadOnlySpan<byte> payload)
-    {
-        // A client frame's header is 6 octets when the payload is short.
-        if (!session.Control.TrySpend(6 + payload.Length, Now, limits))
-        {
-            End(session, EndReason.ControlRate);
-            return;
-        }
-        if (found == FrameEvent.Pong)
-            return;
-        if (session.Outbox.Octets >= limits.OutboundOctets)
-        {
-            End(session, EndReason.SlowConsumer);
-            return;
-        }
-        session.Outbox.AppendControl(Opcode.Pong, payload, _buffers);
-        Touch(session);
-        _isUnderPressure |= session.Outbox.Octets >= PressureOctets;
     }
 
     /// <summary>
@@ -330,13 +278,4 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
                 return id;
         }
     }
-
-    private static EndReason Fault(FrameEvent found) => found switch
-    {
-        FrameEvent.InvalidUtf8 => EndReason.InvalidUtf8,
-        FrameEvent.TooBig => EndReason.MessageTooBig,
-        FrameEvent.TooManyFragments => EndReason.TooManyFragments,
-        FrameEvent.BinaryRefused => EndReason.BinaryMessage,
-        _ => EndReason.ProtocolError,
-    };
 }

@@ -47,6 +47,9 @@ public sealed record Settings
     /// <summary>Octets of one message, whole or fragmented, 1 to 16777216.</summary>
     public int MaxMessage { get; init; } = 65536;
 
+    /// <summary>How long a seat is held for a client whose connection was lost. Zero means that none is.</summary>
+    public TimeSpan ResumeWindow { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Connections that carry channels, at most. 0 derives it from the descriptors that the process may have.</summary>
     public int MaxConnections { get; init; }
 
@@ -153,6 +156,7 @@ public sealed record Settings
         ConnLifespan = ConnLifespan,
         ClientTimeout = ClientTimeout,
         Heartbeat = Heartbeat,
+        ResumeWindow = ResumeWindow,
     };
 
     /// <summary>

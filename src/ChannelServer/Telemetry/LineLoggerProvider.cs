@@ -29,6 +29,8 @@ internal sealed class LineLoggerProvider : ILoggerProvider
             .AddProvider(this)
             .SetMinimumLevel(settings.Debug ? LogLevel.Debug : LogLevel.Information)
             .AddFilter("Microsoft", framework)
+            // Its lines tell each request's path and query, which hold channel ids and tokens.
+            .AddFilter("Microsoft.AspNetCore.Hosting", LogLevel.Warning)
             .AddFilter("System", framework);
     }
 

@@ -1,3 +1,5 @@
+using ChannelServer.Relay;
+
 // Values that the text does not repeat are the point; see the summary.
 #pragma warning disable SYSLIB1015
 
@@ -54,7 +56,7 @@ internal static partial class Log
     public static partial void ServerHurrying(this ILogger logger);
 
     [LoggerMessage(100, LogLevel.Debug, "session began")]
-    public static partial void SessionBegan(this ILogger logger, bool opened);
+    public static partial void SessionBegan(this ILogger logger, SessionStart start);
 
     [LoggerMessage(101, LogLevel.Information, "session ended")]
     public static partial void SessionEnded(

@@ -19,6 +19,9 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     /// <summary>Why: <see cref="EndReasons.Tag"/>.</summary>
     public const string ReasonTag = "reason";
 
+    /// <summary>What came of a channel: <see cref="ChannelOutcomes.Tag"/>.</summary>
+    public const string OutcomeTag = "outcome";
+
     private static readonly KeyValuePair<string, object?> New = new(KindTag, "new");
     private static readonly KeyValuePair<string, object?> Existing = new(KindTag, "existing");
     private static readonly KeyValuePair<string, object?> Error = new(KindTag, "error");
@@ -36,7 +39,12 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     private readonly Counter<long> _maxData;
     private readonly Counter<long> _maxMessages;
     private readonly Counter<long> _maxConnections;
+    private readonly Counter<long> _resumed;
+    private readonly Counter<long> _resumesRefused;
+    private readonly Counter<long> _replayed;
+    private readonly Counter<long> _outcomes;
     private readonly UpDownCounter<long> _live;
+    private readonly UpDownCounter<long> _held;
     private readonly Histogram<long> _length;
 
     public RelayTelemetry(ILogger<RelayTelemetry> logger, LogRemote remote)
@@ -54,6 +62,11 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
         _maxData = Meter.CreateCounter<long>("conn.max.data", "{channel}", "Channels that reached max_data.");
         _maxMessages = Meter.CreateCounter<long>("conn.max.msg", "{channel}", "Channels that reached max_exchanges.");
         _maxConnections = Meter.CreateCounter<long>("conn.max.conn", "{session}", "Joins refused because the channel was full.");
+        _resumed = Meter.CreateCounter<long>("conn.resume", "{session}", "Sessions that took a seat back.");
+        _resumesRefused = Meter.CreateCounter<long>("conn.resume.refused", "{session}", "Sessions that claimed a seat and did not get it.");
+        _replayed = Meter.CreateCounter<long>("msg.replayed", "{envelope}", "Envelopes sent again to sessions that took a seat back.");
+        _outcomes = Meter.CreateCounter<long>("channel.end", "{channel}", "Channels that ended, by outcome.");
+        _held = Meter.CreateUpDownCounter<long>("seat.held", "{seat}", "Seats held now for clients whose connection was lost.");
         _live = Meter.CreateUpDownCounter<long>("conn.live", "{session}", "Sessions now.");
         _length = Meter.CreateHistogram<long>("conn.length", "ms", "How long sessions lasted.");
     }
@@ -61,12 +74,14 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     /// <summary>The server's meter: other parts create their instruments on it too. All are of <see cref="long"/>.</summary>
     public Meter Meter { get; } = new(MeterName);
 
-    public void SessionBegan(bool opened)
+    public void SessionBegan(SessionStart start)
     {
-        _requested.Add(1, opened ? New : Existing);
+        _requested.Add(1, start == SessionStart.Opened ? New : Existing);
         _created.Add(1);
         _live.Add(1);
-        _logger.SessionBegan(opened);
+        if (start == SessionStart.Resumed)
+            _resumed.Add(1);
+        _logger.SessionBegan(start);
     }
 
     public void SessionRefused(EndReason reason, IPAddress? address)
@@ -75,6 +90,8 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
         _refused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason.Tag()));
         if (reason == EndReason.ChannelFull)
             _maxConnections.Add(1);
+        if (reason == EndReason.ResumeRefused)
+            _resumesRefused.Add(1);
         _logger.SessionRefused(reason.Tag(), new LoggedAddress(address, _remote));
     }
 
@@ -90,8 +107,15 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
             new LoggedAddress(session.Address, _remote));
     }
 
-    public void ChannelEnded(EndReason reason)
+    public void SeatHeld() => _held.Add(1);
+
+    public void SeatReleased(bool resumed) => _held.Add(-1);
+
+    public void Replayed(int envelopes) => _replayed.Add(envelopes);
+
+    public void ChannelEnded(EndReason reason, ChannelOutcome outcome)
     {
+        _outcomes.Add(1, new KeyValuePair<string, object?>(OutcomeTag, outcome.Tag()));
         switch (reason)
         {
             case EndReason.ChannelExpired:

@@ -101,13 +101,14 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// <summary>Takes out of a request what its session needs, so that the request's bytes may go.</summary>
     protected Arrival Describe(in RequestHead head, ReadOnlySpan<byte> channelId, in ClientAddress client, bool sendsResponse)
     {
+        Visitor visitor = Clients.Read(head, client);
         byte[] response = [];
         if (sendsResponse)
         {
-            response = new byte[UpgradeRequest.ResponseSize];
-            UpgradeRequest.WriteResponse(head, response);
+            Span<byte> room = stackalloc byte[UpgradeRequest.MaxResponseSize];
+            response = room[..UpgradeRequest.WriteResponse(head, visitor.Version.Subprotocol(), room)].ToArray();
         }
-        return new Arrival(channelId.ToArray(), Clients.Read(head, client), response);
+        return new Arrival(channelId.ToArray(), visitor, response);
     }
 
     /// <summary>The mailbox of a shard.</summary>

@@ -28,6 +28,9 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     private Action? _onRead;
     private Action? _onWritten;
     private int _writing;
+    private ReadResult _result;
+    private volatile bool _hasResult;
+    private bool _isInputBroken;
     private bool _isReading;
     private bool _isHalfClosed;
     private bool _isReleased;
@@ -58,7 +61,25 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
             return;
         }
         _isReading = true;
-        _read.UnsafeOnCompleted(_onRead ??= () => shard.Post(this, PipeFact.Readable));
+        _read.UnsafeOnCompleted(_onRead ??= OnRead);
+    }
+
+    /// <summary>
+    /// Takes the result as soon as it is there, not when the shard gets to it: a reset in between would put an exception in the place of bytes that had
+    /// arrived.
+    /// </summary>
+    private void OnRead()
+    {
+        try
+        {
+            _result = _read.GetResult();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            _isInputBroken = true;
+        }
+        _hasResult = true;
+        shard.Post(this, PipeFact.Readable);
     }
 
     /// <summary>Does what a fact asks for. Called on the shard's turn.</summary>
@@ -93,18 +114,23 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         StartReading(turn.Core);
     }
 
+    /// <inheritdoc/>
+    public override void TakeRest(ShardTurn turn) => Read(turn);
+
     private void Read(ShardTurn turn)
     {
-        ReadResult result;
-        try
+        // Its letter may come behind TakeRest.
+        if (!_hasResult)
+            return;
+        _hasResult = false;
+        if (_isInputBroken)
         {
-            result = TakeRead();
-        }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
-        {
+            _isReading = false;
             turn.Core.Broken(this);
             return;
         }
+        ReadResult result = _result;
+        _result = default;
         try
         {
             foreach (ReadOnlyMemory<byte> segment in result.Buffer)
@@ -128,22 +154,6 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         Serve(core);
     }
 
-    /// <summary>Takes what the completed read has brought.</summary>
-    /// <exception cref="IOException">The connection is broken.</exception>
-    /// <exception cref="OperationCanceledException">The connection was cut on this side.</exception>
-    private ReadResult TakeRead()
-    {
-        try
-        {
-            return _read.GetResult();
-        }
-        catch
-        {
-            _isReading = false;
-            throw;
-        }
-    }
-
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
     private void SettleRelease()
     {
@@ -164,7 +174,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
             }
             catch (Exception fault) when (fault is IOException or OperationCanceledException)
             {
-                core.Broken(this);
+                core.OutputBroken(this);
                 break;
             }
             _writing = next.Length;
@@ -189,14 +199,15 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         _writing = 0;
         try
         {
+            // What has arrived may not have been looked at yet: the broken connection ends the input too, behind it.
             if (_write.GetResult().IsCompleted)
-                core.Broken(this);
+                core.OutputBroken(this);
             else
                 core.Sent(this, written);
         }
         catch (Exception fault) when (fault is IOException or OperationCanceledException)
         {
-            core.Broken(this);
+            core.OutputBroken(this);
         }
     }
 

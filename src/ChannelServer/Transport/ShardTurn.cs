@@ -30,10 +30,16 @@ internal sealed class ShardTurn(Shard core)
         set => _isStopping = value;
     }
 
-    /// <summary>Opens a channel for an arrival, or brings it into the one that it names.</summary>
-    public void Seat(Session session, Arrival arrival) => Seat(session, arrival.ChannelId, arrival.Visitor, arrival.Head);
+    /// <summary>Opens a channel for an arrival, brings it into the one that it names, or gives it the seat that it claims.</summary>
+    public void Seat(Session session, Arrival arrival)
+    {
+        if (arrival.Visitor.Claim is not null)
+            Resume(session, arrival);
+        else
+            Seat(session, arrival.ChannelId, arrival.Visitor, arrival.Head);
+    }
 
-    /// <summary>Opens a channel, or brings a session into the one that it names.</summary>
+    /// <summary>Opens a channel, or brings a session into the one that it names. Not for a visitor who claims a seat.</summary>
     public void Seat(Session session, ReadOnlySpan<byte> channelId, in Visitor visitor, ReadOnlySpan<byte> head)
     {
         if (_isStopping)
@@ -42,6 +48,35 @@ internal sealed class ShardTurn(Shard core)
             core.Open(session, visitor, head);
         else
             core.Join(session, channelId, visitor, head);
+        ServeEarly(session);
+    }
+
+    /// <summary>
+    /// Gives a session the seat that it claims. The connection that has the seat until then is not robbed of anything: what it was to be sent
+    /// is sent first, and what it has received is handed in first.
+    /// </summary>
+    private void Resume(Session session, Arrival arrival)
+    {
+        if (_isStopping)
+        {
+            core.Refuse(session, arrival.Visitor, arrival.Head, EndReason.ServerShutdown);
+            return;
+        }
+        ServeTouched();
+        if (core.Predecessor(arrival.ChannelId, arrival.Visitor) is DriverSession predecessor)
+        {
+            predecessor.TakeRest(this);
+            ServeTouched();
+        }
+        core.Resume(session, arrival.ChannelId, arrival.Visitor, arrival.Head);
+        ServeEarly(session);
+    }
+
+    /// <summary>What a newcomer gets at once may fill its queue, and a message behind that would count as its slowness.</summary>
+    private void ServeEarly(Session session)
+    {
+        if (Shard.WantsFlush(session))
+            ServeTouched();
     }
 
     /// <summary>Hands in bytes that are not ours to change, since unmasking happens in place.</summary>
@@ -97,6 +132,12 @@ internal abstract class DriverSession : Session
     /// Writes what is unsent, as far as the socket takes it at once, and does what the phase asks for. Called on the shard's turn.
     /// </summary>
     public abstract void Serve(Shard core);
+
+    /// <summary>
+    /// Hands in, within a bound, what the socket has received and nobody has looked at yet, since its seat is about to be taken over. Called on the
+    /// shard's turn, when the turn's input is free.
+    /// </summary>
+    public abstract void TakeRest(ShardTurn turn);
 }
 
 /// <summary>What a session needs to sit down; dropped as soon as it has.</summary>

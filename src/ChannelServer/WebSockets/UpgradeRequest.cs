@@ -23,8 +23,14 @@ public enum UpgradeVerdict
 /// <summary>The opening handshake of RFC 6455 (4.2), from the server's side.</summary>
 public static class UpgradeRequest
 {
-    /// <summary>Octets of <see cref="WriteResponse"/>.</summary>
+    /// <summary>Octets of <see cref="WriteResponse"/>, without a subprotocol.</summary>
     public const int ResponseSize = 129;
+
+    /// <summary>Octets that suffice for any <see cref="WriteResponse"/>.</summary>
+    public const int MaxResponseSize = ResponseSize + 26 + MaxSubprotocol;
+
+    /// <summary>Octets of the longest subprotocol that is ever answered with.</summary>
+    private const int MaxSubprotocol = 32;
 
     private const int KeySize = 24;
     private const int AcceptSize = 28;
@@ -46,19 +52,43 @@ public static class UpgradeRequest
             : UpgradeVerdict.BadRequest;
     }
 
+    /// <summary>Whether the client offers a subprotocol. Their names are compared as they are (RFC 6455, 4.1).</summary>
+    public static bool Offers(in RequestHead head, ReadOnlySpan<byte> subprotocol)
+    {
+        foreach (ReadOnlySpan<byte> value in head.Values("sec-websocket-protocol"u8))
+        {
+            foreach (Range part in value.Split((byte)','))
+            {
+                if (RequestHead.TrimWhiteSpace(value[part]).SequenceEqual(subprotocol))
+                    return true;
+            }
+        }
+        return false;
+    }
+
     /// <summary>Writes the 101 response to an accepted request.</summary>
     /// <param name="head">A head that <see cref="Judge"/> accepted.</param>
-    /// <param name="destination">Room for <see cref="ResponseSize"/>.</param>
+    /// <param name="subprotocol">The subprotocol to speak, of those that the client offers; empty for none.</param>
+    /// <param name="destination">Room for <see cref="MaxResponseSize"/>; without a subprotocol for <see cref="ResponseSize"/>.</param>
     /// <returns>Octets written.</returns>
-    public static int WriteResponse(in RequestHead head, Span<byte> destination)
+    public static int WriteResponse(in RequestHead head, ReadOnlySpan<byte> subprotocol, Span<byte> destination)
     {
         ReadOnlySpan<byte> beforeAccept =
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "u8;
         beforeAccept.CopyTo(destination);
         head.TryGetSingle("sec-websocket-key"u8, out ReadOnlySpan<byte> key);
         WriteAccept(key, destination[beforeAccept.Length..]);
-        "\r\n\r\n"u8.CopyTo(destination[(beforeAccept.Length + AcceptSize)..]);
-        return beforeAccept.Length + AcceptSize + 4;
+        int written = beforeAccept.Length + AcceptSize;
+        if (!subprotocol.IsEmpty)
+        {
+            ReadOnlySpan<byte> beforeSubprotocol = "\r\nSec-WebSocket-Protocol: "u8;
+            beforeSubprotocol.CopyTo(destination[written..]);
+            written += beforeSubprotocol.Length;
+            subprotocol.CopyTo(destination[written..]);
+            written += subprotocol.Length;
+        }
+        "\r\n\r\n"u8.CopyTo(destination[written..]);
+        return written + 4;
     }
 
     /// <summary>The Sec-WebSocket-Accept that answers an accepted request, for a server that writes its own response.</summary>

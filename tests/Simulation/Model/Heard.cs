@@ -35,10 +35,10 @@ internal sealed class Listener : IRelayObserver
     /// <summary>How often a session ended, or was refused, for each reason.</summary>
     public int[] Reasons { get; } = new int[Enum.GetValues<EndReason>().Length];
 
-    public void SessionBegan(bool opened)
+    public void SessionBegan(SessionStart start)
     {
         Begun++;
-        Heard.Add(new Heard(HeardKind.Began, Opened: opened));
+        Heard.Add(new Heard(HeardKind.Began, Opened: start == SessionStart.Opened));
     }
 
     public void SessionRefused(EndReason reason, IPAddress? address)
@@ -54,7 +54,19 @@ internal sealed class Listener : IRelayObserver
         Heard.Add(new Heard(HeardKind.Ended, session.Reason, session.Code, session.Length, session.Messages, session.Address));
     }
 
-    public void ChannelEnded(EndReason reason) => Heard.Add(new Heard(HeardKind.ChannelEnded, reason));
+    public void SeatHeld()
+    {
+    }
+
+    public void SeatReleased(bool resumed)
+    {
+    }
+
+    public void Replayed(int envelopes)
+    {
+    }
+
+    public void ChannelEnded(EndReason reason, ChannelOutcome outcome) => Heard.Add(new Heard(HeardKind.ChannelEnded, reason));
 
     public void Failed(Exception exception) => Bug = exception;
 }

@@ -24,6 +24,8 @@ public sealed class EndReasonTests
         { EndReason.ServiceRestart, 1012, "service restart", true },
         { EndReason.TryAgainLater, 1013, "try again later", true },
         { EndReason.ResumeRefused, 4401, "resume refused", false },
+        { EndReason.TakenOver, 4401, "resume refused", false },
+        { EndReason.KeptFull, 1008, "rate", false },
         { EndReason.ChannelUnavailable, 4404, "channel unavailable", false },
         { EndReason.AddressUnknown, 4404, "channel unavailable", false },
         { EndReason.ClientTimeout, 4408, "client timeout", true },

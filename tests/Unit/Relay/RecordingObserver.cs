@@ -16,17 +16,37 @@ internal sealed class RecordingObserver : IRelayObserver
 
     public List<EndReason> ChannelsEnded { get; } = [];
 
+    public List<ChannelOutcome> Outcomes { get; } = [];
+
+    public int Resumed { get; private set; }
+
+    /// <summary>Seats held now.</summary>
+    public int Held { get; private set; }
+
+    /// <summary>Held seats that were given up.</summary>
+    public int GivenUp { get; private set; }
+
+    public int Replayed { get; private set; }
+
     public List<Exception> Failures { get; } = [];
 
     /// <summary>Thrown from the next call that is no report of a failure.</summary>
     public Exception? Fault { get; set; }
 
-    public void SessionBegan(bool opened)
+    public void SessionBegan(SessionStart start)
     {
-        if (opened)
-            Opened++;
-        else
-            Joined++;
+        switch (start)
+        {
+            case SessionStart.Opened:
+                Opened++;
+                break;
+            case SessionStart.Joined:
+                Joined++;
+                break;
+            default:
+                Resumed++;
+                break;
+        }
         ThrowFault();
     }
 
@@ -42,9 +62,29 @@ internal sealed class RecordingObserver : IRelayObserver
         ThrowFault();
     }
 
-    public void ChannelEnded(EndReason reason)
+    public void SeatHeld()
+    {
+        Held++;
+        ThrowFault();
+    }
+
+    public void SeatReleased(bool resumed)
+    {
+        Held--;
+        GivenUp += resumed ? 0 : 1;
+        ThrowFault();
+    }
+
+    void IRelayObserver.Replayed(int envelopes)
+    {
+        Replayed += envelopes;
+        ThrowFault();
+    }
+
+    public void ChannelEnded(EndReason reason, ChannelOutcome outcome)
     {
         ChannelsEnded.Add(reason);
+        Outcomes.Add(outcome);
         ThrowFault();
     }
 

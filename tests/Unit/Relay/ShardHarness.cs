@@ -12,30 +12,50 @@ internal sealed class ShardHarness
 {
     private readonly List<TestClient> _clients = [];
 
-    public ShardHarness(Limits? limits = null)
+    /// <param name="limits">The limits; their <see cref="Limits.ResumeWindow"/> does not count.</param>
+    /// <param name="resumeWindow">Seconds for which seats are held. Off unless a test is about that: the frames are Mozilla's then.</param>
+    public ShardHarness(Limits? limits = null, double resumeWindow = 0)
     {
         Random random = new(7);
-        Core = new Shard(0, 1, limits ?? new Limits(), Observer, random.NextBytes);
+        Core = new Shard(
+            0, 1, (limits ?? new Limits()) with { ResumeWindow = TimeSpan.FromSeconds(resumeWindow) }, Observer, random.NextBytes);
     }
 
     public Shard Core { get; }
 
     public RecordingObserver Observer { get; } = new();
 
-    public TestClient Open(string? address = "10.0.0.1", SenderMetadata? sender = null)
+    public TestClient Open(string? address = "10.0.0.1", SenderMetadata? sender = null, ProtocolVersion version = default)
     {
         TestClient client = Add();
-        Core.Open(client, Visitor(address, sender), "HEAD"u8);
+        Core.Open(client, Visitor(address, sender) with { Version = version }, "HEAD"u8);
         Serve();
         return client;
     }
 
-    public TestClient Join(TestClient other, string? address = "10.0.0.2", SenderMetadata? sender = null) => Join(other.ChannelId, address, sender);
+    public TestClient Join(
+        TestClient other, string? address = "10.0.0.2", SenderMetadata? sender = null, ProtocolVersion version = default) =>
+        Join(other.ChannelId, address, sender, version);
 
-    public TestClient Join(string id, string? address = "10.0.0.2", SenderMetadata? sender = null)
+    public TestClient Join(string id, string? address = "10.0.0.2", SenderMetadata? sender = null, ProtocolVersion version = default)
     {
         TestClient client = Add();
-        Core.Join(client, Encoding.UTF8.GetBytes(id), Visitor(address, sender), "HEAD"u8);
+        Core.Join(client, Encoding.UTF8.GetBytes(id), Visitor(address, sender) with { Version = version }, "HEAD"u8);
+        Serve();
+        return client;
+    }
+
+    /// <summary>A client comes back, with the key of its last greeting unless told otherwise.</summary>
+    public TestClient Resume(
+        TestClient lost, string? token = null, string more = "", string? address = "10.0.0.9", ProtocolVersion? version = null, int window = int.MaxValue,
+        bool pongs = true)
+    {
+        TestClient client = Add();
+        client.Window = window;
+        client.PongsHeldBack = !pongs;
+        byte[] query = Encoding.ASCII.GetBytes($"resume={token ?? lost.Token}{more}");
+        Visitor visitor = Visitor(address, null) with { Version = version ?? lost.Version, Claim = ResumeClaim.Of(query) };
+        Core.Resume(client, Encoding.UTF8.GetBytes(lost.ChannelId), visitor, "HEAD"u8);
         Serve();
         return client;
     }
@@ -107,10 +127,13 @@ internal sealed class ShardHarness
     {
         Assert.Equal(0, Core.SessionCount);
         Assert.Equal(0, Core.ChannelCount);
+        Assert.Equal(0, Core.HeldCount);
+        Assert.Equal(0, Observer.Held);
         Assert.Equal(0, Core.BuffersLent);
+        Assert.Equal(0, Core.KeptBuffersLent);
         Assert.Equal(TimeSpan.MaxValue, Core.NextDeadline);
         Assert.All(_clients, client => Assert.Equal(SessionPhase.Finished, client.Phase));
-        Assert.Equal(Observer.Opened + Observer.Joined, Observer.Ended.Count);
+        Assert.Equal(Observer.Opened + Observer.Joined + Observer.Resumed, Observer.Ended.Count);
         Assert.Equal(Observer.Opened, Observer.ChannelsEnded.Count);
         Assert.False(Core.TryTakeTouched(out _));
     }
@@ -154,12 +177,15 @@ internal sealed class TestClient : Session
 {
     private readonly List<byte> _received = [];
     private bool _hasHead;
-    private bool _owesPong;
+    private readonly Queue<string> _pongsOwed = new();
 
     /// <summary>Octets that it will still read; zero for a client that does not read.</summary>
     public int Window { get; set; } = int.MaxValue;
 
     public bool AnswersPings { get; set; } = true;
+
+    /// <summary>Keeps back the pongs that it owes, until <see cref="PongsHeldBack"/> says otherwise.</summary>
+    public bool PongsHeldBack { get; set; }
 
     /// <summary>What it has read, in order: <c>text ...</c>, <c>ping ...</c>, <c>pong ...</c>, <c>close 1000 ...</c>.</summary>
     public List<string> Frames { get; } = [];
@@ -168,6 +194,12 @@ internal sealed class TestClient : Session
     public List<SessionPhase> Phases { get; } = [];
 
     public string ChannelId { get; private set; } = "";
+
+    /// <summary>The key of its greeting; empty when there was none.</summary>
+    public string Token { get; private set; } = "";
+
+    /// <summary>What it has read of frames other than control frames.</summary>
+    public IEnumerable<string> Texts => Frames.Where(frame => frame.StartsWith("text ", StringComparison.Ordinal)).Select(frame => frame[5..]);
 
     public void Take(ReadOnlySpan<byte> octets)
     {
@@ -185,9 +217,17 @@ internal sealed class TestClient : Session
 
     public byte[]? TakePong()
     {
-        bool owed = _owesPong && AnswersPings && Phase == SessionPhase.Open;
-        _owesPong = false;
-        return owed ? ClientFrames.Pong() : null;
+        if (PongsHeldBack)
+            return null;
+        byte[] pongs = [.. _pongsOwed.SelectMany(payload => ClientFrames.Pong(payload))];
+        _pongsOwed.Clear();
+        return pongs.Length > 0 && AnswersPings && Phase == SessionPhase.Open ? pongs : null;
+    }
+
+    private static string Value(string json, string key)
+    {
+        int start = json.IndexOf($"\"{key}\":\"", StringComparison.Ordinal);
+        return start < 0 ? "" : json[(start + key.Length + 4)..json.IndexOf('"', start + key.Length + 4)];
     }
 
     private bool TryTakeFrame()
@@ -206,12 +246,12 @@ internal sealed class TestClient : Session
         {
             case 0x81:
                 Frames.Add($"text {text}");
-                if (text.StartsWith("{\"channelid\":\"", StringComparison.Ordinal))
-                    ChannelId = text.Substring(14, 22);
+                if (text.Contains("\"channelid\":\"", StringComparison.Ordinal))
+                    (ChannelId, Token) = (Value(text, "channelid"), Value(text, "resume"));
                 break;
             case 0x89:
-                _owesPong = true;
-                Frames.Add("ping");
+                _pongsOwed.Enqueue(text);
+                Frames.Add(text.Length == 0 ? "ping" : $"ping {text}");
                 break;
             case 0x8A:
                 Frames.Add($"pong {text}");

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using ChannelServer.Relay;
 using ChannelServer.Telemetry;
 using CsCheck;
 using Microsoft.Extensions.DependencyInjection;
@@ -148,11 +149,12 @@ public sealed class LogTests : IDisposable
     {
         string[] lines = Lines(new Settings { Debug = debug, Verbose = verbose }, static factory =>
         {
-            Ours(factory).SessionBegan(opened: true);
+            Ours(factory).SessionBegan(SessionStart.Opened);
             Ours(factory).SessionEnded("client_closed", 1000, 1, 1, default);
             ILogger framework = factory.CreateLogger("Microsoft.AspNetCore.Server.Kestrel");
 #pragma warning disable CA1848, CA2254, CA1873 // As the framework may log.
             framework.LogDebug("framework debug");
+            factory.CreateLogger("Microsoft.AspNetCore.Hosting.Diagnostics").LogInformation("a request and its path");
             framework.LogInformation("framework information");
             framework.LogWarning("framework warning");
 #pragma warning restore CA1848, CA2254, CA1873

@@ -55,38 +55,53 @@ public sealed class StatsdTests : IDisposable
     {
         await using (Exporter())
         {
-            _telemetry.SessionBegan(opened: true);
-            _telemetry.SessionBegan(opened: false);
-            _telemetry.SessionBegan(opened: false);
+            _telemetry.SessionBegan(SessionStart.Opened);
+            _telemetry.SessionBegan(SessionStart.Joined);
+            _telemetry.SessionBegan(SessionStart.Joined);
             _telemetry.SessionRefused(EndReason.ChannelFull, IPAddress.Loopback);
             _telemetry.SessionRefused(EndReason.ChannelUnavailable, null);
             _telemetry.UpgradeRefused(426, "version", null);
             _telemetry.SessionEnded(End(EndReason.ClientTimeout, 12));
             _telemetry.SessionEnded(End(EndReason.ChannelExpired, 300));
-            _telemetry.ChannelEnded(EndReason.ChannelExpired);
-            _telemetry.ChannelEnded(EndReason.DataLimit);
-            _telemetry.ChannelEnded(EndReason.ExchangeLimit);
-            _telemetry.ChannelEnded(EndReason.ClientClosed);
+            _telemetry.ChannelEnded(EndReason.ChannelExpired, ChannelOutcome.Expired);
+            _telemetry.ChannelEnded(EndReason.DataLimit, ChannelOutcome.Crowded);
+            _telemetry.ChannelEnded(EndReason.ExchangeLimit, ChannelOutcome.Paired);
+            _telemetry.ChannelEnded(EndReason.ClientClosed, ChannelOutcome.Lonely);
+            _telemetry.SeatHeld();
+            _telemetry.SeatHeld();
+            _telemetry.SeatReleased(resumed: true);
+            _telemetry.SessionBegan(SessionStart.Resumed);
+            _telemetry.Replayed(4);
+            _telemetry.SessionRefused(EndReason.ResumeRefused, null);
         }
         List<string> lines = await LinesUntil("channelserver.conn.length:300000|ms");
         Assert.Equal(
             [
-                "channelserver.conn.create:3|c",
+                "channelserver.channel.end:1|c|#outcome:crowded",
+                "channelserver.channel.end:1|c|#outcome:expired",
+                "channelserver.channel.end:1|c|#outcome:lonely",
+                "channelserver.channel.end:1|c|#outcome:paired",
+                "channelserver.conn.create:4|c",
                 "channelserver.conn.end:1|c|#reason:channel_expired",
                 "channelserver.conn.end:1|c|#reason:client_timeout",
                 "channelserver.conn.expired:1|c",
                 "channelserver.conn.length:12000|ms",
                 "channelserver.conn.length:300000|ms",
-                "channelserver.conn.live:1|g",
+                "channelserver.conn.live:2|g",
                 "channelserver.conn.max.conn:1|c",
                 "channelserver.conn.max.data:1|c",
                 "channelserver.conn.max.msg:1|c",
                 "channelserver.conn.refused:1|c|#reason:channel_full",
                 "channelserver.conn.refused:1|c|#reason:channel_unavailable",
+                "channelserver.conn.refused:1|c|#reason:resume_refused",
                 "channelserver.conn.request:1|c|#new",
                 "channelserver.conn.request:2|c|#error",
-                "channelserver.conn.request:3|c|#existing",
+                "channelserver.conn.request:5|c|#existing",
+                "channelserver.conn.resume.refused:1|c",
+                "channelserver.conn.resume:1|c",
                 "channelserver.conn.timeout:1|c",
+                "channelserver.msg.replayed:4|c",
+                "channelserver.seat.held:1|g",
                 "channelserver.upgrade.refused:1|c|#reason:version",
             ], lines.Order(StringComparer.Ordinal));
     }
@@ -95,7 +110,7 @@ public sealed class StatsdTests : IDisposable
     public async Task It_flushes_every_second_and_counts_nothing_twice()
     {
         await using StatsdExporter exporter = Exporter(prefix: "");
-        _telemetry.SessionBegan(opened: true);
+        _telemetry.SessionBegan(SessionStart.Opened);
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Contains("conn.create:1|c", await LinesUntil("conn.live:1|g"));
         _telemetry.SessionEnded(End(EndReason.ClientClosed));
@@ -111,7 +126,7 @@ public sealed class StatsdTests : IDisposable
         {
             for (int i = 0; i < Sessions; i++)
                 _telemetry.SessionEnded(End(EndReason.ClientClosed));
-            _telemetry.ChannelEnded(EndReason.DataLimit);
+            _telemetry.ChannelEnded(EndReason.DataLimit, ChannelOutcome.Paired);
         }
         List<string> lines = [];
         while (lines.Count(static line => line == "channelserver.conn.length:1000|ms|@0.1") < StatsdTimer.MaxSamples)
@@ -129,9 +144,9 @@ public sealed class StatsdTests : IDisposable
         TaskCompletionSource<IPAddress[]> answer = new();
         await using (Exporter("stats.example", resolve: _ => answer.Task))
         {
-            _telemetry.SessionBegan(opened: true);
+            _telemetry.SessionBegan(SessionStart.Opened);
             _time.Advance(TimeSpan.FromSeconds(1));
-            _telemetry.SessionBegan(opened: true);
+            _telemetry.SessionBegan(SessionStart.Opened);
             // IPv4 is preferred: the server of this test listens on nothing else.
             answer.SetResult([IPAddress.IPv6Loopback, IPAddress.Loopback]);
         }
@@ -205,7 +220,7 @@ public sealed class StatsdTests : IDisposable
         await using StatsdExporter exporter = Exporter("stats.example", resolve: static _ => new TaskCompletionSource<IPAddress[]>().Task);
         for (int i = 0; i < 10; i++)
         {
-            _telemetry.SessionBegan(opened: true);
+            _telemetry.SessionBegan(SessionStart.Opened);
             _time.Advance(TimeSpan.FromSeconds(1));
         }
     }
@@ -217,7 +232,7 @@ public sealed class StatsdTests : IDisposable
         _server.Dispose();
         for (int i = 0; i < 10; i++)
         {
-            _telemetry.SessionBegan(opened: true);
+            _telemetry.SessionBegan(SessionStart.Opened);
             _time.Advance(TimeSpan.FromSeconds(1));
         }
     }
@@ -226,7 +241,7 @@ public sealed class StatsdTests : IDisposable
     public async Task A_name_of_the_system_that_does_not_exist_does_no_harm()
     {
         await using StatsdExporter exporter = Exporter("does-not-exist.invalid");
-        _telemetry.SessionBegan(opened: true);
+        _telemetry.SessionBegan(SessionStart.Opened);
         _time.Advance(TimeSpan.FromSeconds(1));
     }
 
@@ -250,10 +265,10 @@ public sealed class StatsdTests : IDisposable
         listener.Start();
         foreach (EndReason reason in Enum.GetValues<EndReason>())
         {
-            _telemetry.SessionBegan(opened: true);
+            _telemetry.SessionBegan(SessionStart.Opened);
             _telemetry.SessionRefused(reason, null);
             _telemetry.SessionEnded(End(reason));
-            _telemetry.ChannelEnded(reason);
+            _telemetry.ChannelEnded(reason, ChannelOutcome.Paired);
         }
         long sessions = Enum.GetValues<EndReason>().Length;
         Assert.Equal(sessions, sums["conn.create"]);
@@ -277,9 +292,9 @@ public sealed class StatsdTests : IDisposable
             long before = GC.GetAllocatedBytesForCurrentThread();
             for (int i = 0; i < 1000; i++)
             {
-                _telemetry.SessionBegan(opened: true);
+                _telemetry.SessionBegan(SessionStart.Opened);
                 _telemetry.SessionEnded(End(EndReason.ClientClosed));
-                _telemetry.ChannelEnded(EndReason.ClientClosed);
+                _telemetry.ChannelEnded(EndReason.ClientClosed, ChannelOutcome.Paired);
             }
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
@@ -294,7 +309,7 @@ public sealed class StatsdTests : IDisposable
             {
                 for (int i = 0; i < 1000; i++)
                 {
-                    _telemetry.SessionBegan(opened: false);
+                    _telemetry.SessionBegan(SessionStart.Joined);
                     _telemetry.SessionEnded(End(EndReason.Disconnected));
                 }
             });

@@ -35,7 +35,7 @@ public sealed class PipeShardTests : IDisposable
         wire.Hang();
         bool releasedInUse = false;
         wire.Reader.BeforeAdvance = () => releasedInUse |= run.Wait(TimeSpan.FromMilliseconds(100));
-        await wire.SendAsync([.. Enumerable.Repeat(ClientFrames.Ping(new string('p', 125)), 400).SelectMany(frame => frame)]);
+        await wire.SendAsync([.. Enumerable.Repeat(ClientFrames.Ping(new string('p', 125)), 1200).SelectMany(frame => frame)]);
         await Ended(run);
         Assert.Equal(SessionPhase.Finished, session.Phase);
         Assert.False(releasedInUse);

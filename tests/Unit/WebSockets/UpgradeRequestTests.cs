@@ -62,7 +62,7 @@ public sealed class UpgradeRequestTests
         byte[] bytes = Request(Upgrade + Connection + Version + Key);
         RequestHead.TryParse(bytes, out RequestHead head);
         byte[] response = new byte[UpgradeRequest.ResponseSize];
-        Assert.Equal(UpgradeRequest.ResponseSize, UpgradeRequest.WriteResponse(head, response));
+        Assert.Equal(UpgradeRequest.ResponseSize, UpgradeRequest.WriteResponse(head, default, response));
         Assert.Equal(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
             Encoding.ASCII.GetString(response));

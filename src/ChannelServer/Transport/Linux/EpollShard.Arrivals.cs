@@ -146,7 +146,9 @@ internal sealed partial class EpollShard
         }
         int owner = _core.OwnerOf(route.ChannelId);
         bool asks = _engine.Admission.MustAsk(client.Address);
-        if (asks || owner != _core.Index)
+        // Who wants a seat back comes behind all that this turn has to read: the seat's earlier connection may be part of it.
+        bool claims = ResumeClaim.Of(head.Query) is not null;
+        if (asks || claims || owner != _core.Index)
         {
             Arrival arrival = _engine.DescribeArrival(head, route.ChannelId, client);
             byte[] rest = unread.ToArray();
@@ -158,9 +160,9 @@ internal sealed partial class EpollShard
                 _engine.Shard(owner).Post(session, arrival, rest);
             return;
         }
-        Span<byte> response = stackalloc byte[UpgradeRequest.ResponseSize];
-        UpgradeRequest.WriteResponse(head, response);
         Visitor visitor = _engine.Clients.Read(head, client);
+        Span<byte> response = stackalloc byte[UpgradeRequest.MaxResponseSize];
+        response = response[..UpgradeRequest.WriteResponse(head, visitor.Version.Subprotocol(), response)];
         BeginSession(session);
         _turn.Seat(session, route.ChannelId, visitor, response);
         if (!unread.IsEmpty)

@@ -22,6 +22,9 @@ internal enum SocketStage : byte
 /// <summary>A connection of the Linux engine, from accept to close: one object, watched by one epoll instance.</summary>
 internal sealed class SocketSession : DriverSession
 {
+    /// <summary>Reads of <see cref="TakeRest"/>: 1 MiB, more than a kernel keeps for one of these sockets.</summary>
+    private const int MostRest = 16;
+
     private EpollShard? _shard;
     private bool _isHalfClosed;
     private bool _isInputOver;
@@ -72,7 +75,8 @@ internal sealed class SocketSession : DriverSession
             }
             else
             {
-                core.Broken(this);
+                // What has arrived may still lie in the socket: the error reaches us again behind it, as the end of the input.
+                core.OutputBroken(this);
             }
         }
         if (Phase == SessionPhase.Finished)
@@ -85,6 +89,23 @@ internal sealed class SocketSession : DriverSession
         {
             _isHalfClosed = true;
             _ = LibC.Shutdown(Fd, LibC.SHUT_WR);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void TakeRest(ShardTurn turn)
+    {
+        for (int left = MostRest; left > 0 && Phase == SessionPhase.Open; left--)
+        {
+            int received = LibC.Receive(Fd, turn.Input);
+            if (received == -LibC.EAGAIN)
+                return;
+            if (received > 0)
+                turn.Feed(this, turn.Input[..received]);
+            else if (received == 0)
+                EndInput(turn.Core);
+            else
+                turn.Core.Broken(this);
         }
     }
 
