@@ -30,7 +30,7 @@ export class Proxy {
   }
 
   stop() {
-    this.cutAll();
+    this.#open.forEach(({ client, server }) => [client, server].forEach(socket => socket.destroy()));
     this.#listener.close();
   }
 
@@ -76,7 +76,8 @@ export class Proxy {
     }
     this.#open.delete(connection);
     for (const socket of [connection.client, connection.server]) {
-      how === "reset" ? socket.resetAndDestroy() : socket.end(() => socket.destroy());
+      // Node.js 20 does not end if a socket is reset that has sent its end.
+      how === "reset" && !socket.writableEnded ? socket.resetAndDestroy() : socket.end(() => socket.destroy());
     }
   }
 }
