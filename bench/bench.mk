@@ -26,7 +26,7 @@ bench-build: bench-needs $(BENCH)/floor $(BENCH)/gorilla bench/peers/ws/node_mod
 	dotnet publish bench/peers/KestrelWebSockets -c Release -v q --nologo -o $(BENCH)/kestrel-websockets
 	dotnet publish bench/Load -c Release -v q --nologo -o $(BENCH)/load
 
-$(BENCH)/floor: bench/floor/floor.c bench/floor/encodings.h
+$(BENCH)/floor: bench/floor/floor.c bench/floor/encodings.h bench/floor/upgrade.h
 	mkdir -p $(BENCH)
 	gcc -O2 -Wall -Wextra -std=gnu17 -o $@ $<
 

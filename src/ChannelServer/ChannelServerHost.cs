@@ -7,22 +7,27 @@ using ChannelServer.Telemetry;
 using ChannelServer.Transport;
 using ChannelServer.Transport.Linux;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Options;
 
 namespace ChannelServer;
 
 /// <summary>The server, put together from its settings: one driver for the channels, Kestrel for all other HTTP.</summary>
 internal sealed class ChannelServerHost : IAsyncDisposable
 {
-    private readonly WebApplication _app;
+    private readonly KestrelServer _kestrel;
+    private readonly HttpApplication _http;
     private readonly ChannelEngine _engine;
     private readonly Settings _settings;
     private readonly Entrance _entrance;
 
-    private ChannelServerHost(WebApplication app, ChannelEngine engine, Entrance entrance, Settings settings)
+    private ChannelServerHost(KestrelServer kestrel, HttpApplication http, ChannelEngine engine, Entrance entrance, Settings settings)
     {
-        _app = app;
+        _kestrel = kestrel;
+        _http = http;
         _engine = engine;
         _entrance = entrance;
         _settings = settings;
@@ -34,7 +39,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>The addresses that the server listens on, once it has started.</summary>
     public IEnumerable<string> Addresses => _engine is EpollEngine epoll
         ? epoll.EndPoints.Select(static endPoint => $"http://{endPoint}")
-        : _app.Urls;
+        : _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
 
     /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
     /// <param name="settings">What the operator wants.</param>
@@ -42,13 +47,12 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <param name="geo">Where addresses are; null for no location.</param>
     /// <param name="version">What the version endpoint tells.</param>
     /// <param name="telemetry">Hears of begins and ends.</param>
-    /// <param name="log">Where log lines go.</param>
-    /// <param name="loggers">Loggers that write there, by the levels that the settings ask for.</param>
+    /// <param name="loggers">Where log lines go.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">The Linux engine cannot listen.</exception>
     public static ChannelServerHost Build(
-        Settings settings, TrustedProxies proxies, GeoDatabase? geo, BuildVersion version, RelayTelemetry telemetry, LineLoggerProvider log,
-        ILoggerFactory loggers, TimeProvider time)
+        Settings settings, TrustedProxies proxies, GeoDatabase? geo, BuildVersion version, RelayTelemetry telemetry, ILoggerFactory loggers,
+        TimeProvider time)
     {
         int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
@@ -57,26 +61,21 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        log.Attach(builder.Logging, settings);
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(static kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
-            kestrel.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
-            kestrel.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
-            // Nothing here takes a body.
-            kestrel.Limits.MaxRequestBodySize = 0;
-        });
-        ChannelEngine engine = usesEpoll
-            ? UseEpoll(builder, settings, shards, clients, entrance, telemetry, loggers, time)
-            : UseKestrel(builder, settings, shards, clients, entrance, telemetry, time);
+        // Without the web host around it, whose configuration, services and routing nothing here would use: docs/decisions/0010.
+        KestrelServerOptions options = new() { AddServerHeader = false };
+        options.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
+        options.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
+        options.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
+        // Nothing here takes a body.
+        options.Limits.MaxRequestBodySize = 0;
+        (ChannelEngine engine, IConnectionListenerFactory transport) = usesEpoll
+            ? UseEpoll(options, settings, shards, clients, entrance, telemetry, loggers, time)
+            : UseKestrel(options, settings, shards, clients, entrance, telemetry, loggers, time);
 
-        WebApplication app = builder.Build();
-        Endpoints.Map(app, version, entrance.Checks, () => entrance.Admission.IsDraining);
-        app.Run(context => LateUpgrade.HandleAsync(context, engine));
-        return new ChannelServerHost(app, engine, entrance, settings);
+        Endpoints endpoints = new(
+            version, entrance.Checks, () => entrance.Admission.IsDraining, loggers.CreateLogger(typeof(Endpoints).FullName!));
+        KestrelServer kestrel = new(Options.Create(options), transport, loggers);
+        return new ChannelServerHost(kestrel, new HttpApplication(endpoints, engine), engine, entrance, settings);
     }
 
     /// <summary>Starts to serve.</summary>
@@ -84,7 +83,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <exception cref="SocketException">Kestrel cannot listen.</exception>
     public async Task StartAsync()
     {
-        await _app.StartAsync();
+        await _kestrel.StartAsync(_http, CancellationToken.None);
         (_engine as EpollEngine)?.Start();
     }
 
@@ -116,66 +115,63 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         await _engine.StopAsync(_settings.DrainWindow, _settings.ShutdownTimeout, hurry);
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(hurry);
         patience.CancelAfter(_settings.ShutdownTimeout);
-        await _app.StopAsync(patience.Token);
+        await _kestrel.StopAsync(patience.Token);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _app.DisposeAsync();
+        _kestrel.Dispose();
         await _engine.DisposeAsync();
         await _entrance.DisposeAsync();
     }
 
-    private static EpollEngine UseEpoll(
-        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
+    private static (ChannelEngine, IConnectionListenerFactory) UseEpoll(
+        KestrelServerOptions options, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
         ILoggerFactory loggers, TimeProvider time)
     {
         HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
         EpollEngine engine = new(
             shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, entrance.Admission, entrance.Observer, telemetry,
             loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
-        builder.Services.AddSingleton<IConnectionListenerFactory>(handover);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(
+        options.Listen(
             new HandoverEndPoint(string.Join(' ', engine.EndPoints)),
             listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
                 listen.Use(next => connection => handover.ReplayAsync(connection, next));
-            }));
-        return engine;
+            });
+        return (engine, handover);
     }
 
-    private static KestrelEngine UseKestrel(
-        WebApplicationBuilder builder, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
-        TimeProvider time)
+    private static (ChannelEngine, IConnectionListenerFactory) UseKestrel(
+        KestrelServerOptions options, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
+        ILoggerFactory loggers, TimeProvider time)
     {
         KestrelEngine engine = new(shards, settings.ToLimits(), clients, entrance.Admission, entrance.Observer, telemetry, time);
-        builder.WebHost.UseSockets(static sockets =>
+        SocketTransportOptions sockets = new()
         {
             // A message goes from one socket to the other on the thread that read it; nothing here blocks.
-            sockets.UnsafePreferInlineScheduling = true;
+            UnsafePreferInlineScheduling = true,
             // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
-            sockets.MaxWriteBufferSize = 2;
-            sockets.MaxReadBufferSize = ShardTurn.InputSize;
+            MaxWriteBufferSize = 2,
+            MaxReadBufferSize = ShardTurn.InputSize,
             // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
-            sockets.CreateBoundListenSocket = static endPoint =>
+            CreateBoundListenSocket = static endPoint =>
             {
                 Socket listener = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
                 listener.SendBufferSize = ChannelEngine.SendBuffer;
                 return listener;
-            };
-        }).ConfigureKestrel(kestrel =>
+            },
+        };
+        foreach (IPAddress address in settings.ListenAddresses())
         {
-            foreach (IPAddress address in settings.ListenAddresses())
+            options.Listen(address, settings.Port, listen =>
             {
-                kestrel.Listen(address, settings.Port, listen =>
-                {
-                    listen.Protocols = HttpProtocols.Http1;
-                    listen.Use(next => connection => engine.HandleAsync(connection, next));
-                });
-            }
-        });
-        return engine;
+                listen.Protocols = HttpProtocols.Http1;
+                listen.Use(next => connection => engine.HandleAsync(connection, next));
+            });
+        }
+        return (engine, new SocketTransportFactory(Options.Create(sockets), loggers));
     }
 
     private static SocketError SocketErrorOf(Exception? fault) => fault switch
@@ -185,12 +181,4 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         AddressInUseException => SocketError.AddressAlreadyInUse,
         _ => SocketErrorOf(fault.InnerException),
     };
-
-    /// <summary>Signals are the program's affair: a library that owned them could not be embedded.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-    }
 }

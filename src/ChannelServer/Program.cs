@@ -23,7 +23,7 @@ if (hasDatabase && !GeoDatabase.TryOpen(settings.MmdbLoc, out geo, out error) &&
 TimeProvider time = TimeProvider.System;
 BuildVersion version = BuildVersion.Read(AppContext.BaseDirectory);
 using LineLoggerProvider log = new(settings, version.Version, Console.OpenStandardOutput(), time);
-using ILoggerFactory loggers = LoggerFactory.Create(logging => log.Attach(logging, settings));
+using ILoggerFactory loggers = log.CreateFactory(settings);
 ILogger<Program> logger = loggers.CreateLogger<Program>();
 using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
 await using StatsdExporter? statsd = settings.StatsdHost is { } target
@@ -34,7 +34,7 @@ await using StatsdExporter? statsd = settings.StatsdHost is { } target
 ChannelServerHost host;
 try
 {
-    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, log, loggers, time);
+    host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, loggers, time);
     await host.StartAsync();
 }
 catch (Exception fault) when (fault is IOException or SocketException)

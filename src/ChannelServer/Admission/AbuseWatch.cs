@@ -17,8 +17,9 @@ internal sealed class AbuseWatch(IRelayObserver next, AddressLimiter limiter, Vi
 
     public void SessionRefused(EndReason reason, IPAddress? address)
     {
-        bool isFailedJoin = reason
-            is EndReason.ChannelUnavailable or EndReason.AddressUnknown or EndReason.ChannelFull or EndReason.ResumeRefused;
+        // Not a refused resume: Mozilla's client tries 25 of them after every end that it did not ask for, an expired channel's too, and a few
+        // such pages would keep everyone behind their address out.
+        bool isFailedJoin = reason is EndReason.ChannelUnavailable or EndReason.AddressUnknown or EndReason.ChannelFull;
         if (isFailedJoin && limiter.FailJoin(ClientNetwork.Of(address)))
             violations?.Report(address);
         next.SessionRefused(reason, address);

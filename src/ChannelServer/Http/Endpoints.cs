@@ -14,47 +14,44 @@ internal sealed record HealthCheck(string Name, Func<bool> IsWell, bool IsVital 
 /// Dockerflow's three endpoints (https://github.com/mozilla-services/Dockerflow), each for GET alone. Matched octet by octet, as the
 /// protocol does with its own paths, and so not by the framework's routing, which ignores case and a trailing slash.
 /// </summary>
-internal static class Endpoints
+/// <param name="version">What <c>/__version__</c> serves.</param>
+/// <param name="checks">What <c>/__heartbeat__</c> asks; a vital one that fails makes it 503.</param>
+/// <param name="isDraining">Makes <c>/__lbheartbeat__</c> 503, so that load balancers turn away before the server does.</param>
+/// <param name="logger">Told what a broken check threw.</param>
+internal sealed class Endpoints(BuildVersion version, IReadOnlyList<HealthCheck> checks, Func<bool> isDraining, ILogger logger)
 {
     private const string JsonType = "application/json";
 
-    /// <summary>Answers the three paths; any other request goes on.</summary>
-    /// <param name="app">The HTTP server.</param>
-    /// <param name="version">What <c>/__version__</c> serves.</param>
-    /// <param name="checks">What <c>/__heartbeat__</c> asks; one that fails makes it 503.</param>
-    /// <param name="isDraining">Makes <c>/__lbheartbeat__</c> 503, so that load balancers turn away before the server does.</param>
-    public static void Map(IApplicationBuilder app, BuildVersion version, IReadOnlyList<HealthCheck> checks, Func<bool> isDraining)
+    /// <summary>Answers a request for one of the three paths.</summary>
+    /// <returns>Null when the request is for another path.</returns>
+    public Task? TryAnswer(HttpContext context)
     {
-        ILogger logger = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Endpoints).FullName!);
-        app.Use((HttpContext context, RequestDelegate next) =>
+        Func<HttpResponse, Task>? answer = context.Request.Path.Value switch
         {
-            Func<HttpResponse, Task>? answer = context.Request.Path.Value switch
-            {
-                "/__heartbeat__" => response => Heartbeat(response, version.Version, checks, logger),
-                "/__lbheartbeat__" => response => LoadBalancerHeartbeat(response, isDraining()),
-                "/__version__" => response => Send(response, StatusCodes.Status200OK, version.Json),
-                _ => null,
-            };
-            if (answer is null)
-                return next(context);
-            if (HttpMethods.IsGet(context.Request.Method))
-                return answer(context.Response);
-            context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
-            context.Response.Headers.Allow = HttpMethods.Get;
-            return Task.CompletedTask;
-        });
+            "/__heartbeat__" => Heartbeat,
+            "/__lbheartbeat__" => LoadBalancerHeartbeat,
+            "/__version__" => response => Send(response, StatusCodes.Status200OK, version.Json),
+            _ => null,
+        };
+        if (answer is null)
+            return null;
+        if (HttpMethods.IsGet(context.Request.Method))
+            return answer(context.Response);
+        context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+        context.Response.Headers.Allow = HttpMethods.Get;
+        return Task.CompletedTask;
     }
 
-    private static Task Heartbeat(HttpResponse response, string version, IReadOnlyList<HealthCheck> checks, ILogger logger)
+    private Task Heartbeat(HttpResponse response)
     {
         ArrayBufferWriter<byte> body = new();
-        bool[] well = [.. checks.Select(check => IsWell(check, logger))];
+        bool[] well = [.. checks.Select(IsWell)];
         bool ok = checks.Zip(well).All(static check => check.Second || !check.First.IsVital);
         using (Utf8JsonWriter json = new(body))
         {
             json.WriteStartObject();
             json.WriteString("status"u8, Word(ok));
-            json.WriteString("version"u8, version);
+            json.WriteString("version"u8, version.Version);
             json.WriteStartObject("checks"u8);
             for (int i = 0; i < checks.Count; i++)
                 json.WriteString(checks[i].Name, Word(well[i], checks[i].IsVital));
@@ -66,7 +63,7 @@ internal static class Endpoints
         static string Word(bool isWell, bool isVital = true) => isWell ? "ok" : isVital ? "error" : "warning";
     }
 
-    private static bool IsWell(HealthCheck check, ILogger logger)
+    private bool IsWell(HealthCheck check)
     {
         try
         {
@@ -80,9 +77,9 @@ internal static class Endpoints
         }
     }
 
-    private static Task LoadBalancerHeartbeat(HttpResponse response, bool isDraining)
+    private Task LoadBalancerHeartbeat(HttpResponse response)
     {
-        response.StatusCode = isDraining ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
+        response.StatusCode = isDraining() ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
         response.ContentLength = 0;
         return Task.CompletedTask;
     }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 
@@ -26,7 +25,7 @@ internal sealed record SettingDefinition(
 
     public string Default => Show(new Settings());
 
-    public static ImmutableArray<SettingDefinition> All { get; } =
+    public static IReadOnlyList<SettingDefinition> All { get; } =
     [
         new("hostname", "", "an IP address or localhost",
             "Address to listen on. 0.0.0.0 and :: both mean every address, IPv4 and IPv6.",

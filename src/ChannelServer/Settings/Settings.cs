@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Net;
 using System.Net.Sockets;
 using ChannelServer.Relay;
@@ -131,7 +130,7 @@ public sealed record Settings
     public string IpViolation { get; init; } = "channel_abuse";
 
     /// <summary>The names of the settings that the operator gave, whatever their source.</summary>
-    internal FrozenSet<string> Named { get; init; } = [];
+    internal IReadOnlySet<string> Named { get; init; } = new HashSet<string>();
 
     /// <summary>Whether the operator gave the setting, even if he gave its default.</summary>
     public bool IsNamed(string name) => Named.Contains(name);

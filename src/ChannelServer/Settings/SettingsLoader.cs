@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Text;
 using ChannelServer.Http;
 using ChannelServer.Telemetry;
@@ -13,11 +12,11 @@ internal sealed class SettingsLoader
     // The longest value with a use is a list of proxies.
     private const int MaxValue = 16 * 1024;
 
-    private static readonly FrozenDictionary<string, SettingDefinition> ByName = SettingDefinition.All
+    private static readonly Dictionary<string, SettingDefinition> ByName = SettingDefinition.All
         .SelectMany(static definition => definition.Alias is null
             ? [(definition.Name, definition)]
             : new[] { (definition.Name, definition), (definition.Alias, definition) })
-        .ToFrozenDictionary(static entry => entry.Item1, static entry => entry.definition);
+        .ToDictionary(static entry => entry.Item1, static entry => entry.definition);
 
     /// <summary>A value and where it was said, as error messages tell it.</summary>
     private readonly record struct Given(string Value, string Source);
@@ -114,7 +113,7 @@ internal sealed class SettingsLoader
 
     private SettingsLoad Finish()
     {
-        Settings settings = new() { Named = _given.Keys.Select(static definition => definition.Name).ToFrozenSet() };
+        Settings settings = new() { Named = _given.Keys.Select(static definition => definition.Name).ToHashSet() };
         foreach (SettingDefinition definition in SettingDefinition.All)
         {
             if (!_given.TryGetValue(definition, out Given given))

@@ -12,6 +12,9 @@ internal sealed class LineBudget : IDisposable
     // Events times reasons is a few dozen. The framework's events come on top.
     private const int MaxKinds = 64;
 
+    /// <summary>Counts what is one kind too many.</summary>
+    private const string Other = "other";
+
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
     private readonly int _perSecond;
@@ -21,7 +24,7 @@ internal sealed class LineBudget : IDisposable
 
     // Under the lock.
     private readonly Lock _gate = new();
-    private readonly Dictionary<(string Event, string? Reason), long> _heldBack = [];
+    private readonly List<Kind> _heldBack = [];
     private long _windowStart;
     private int _lines;
     private int _errors;
@@ -58,10 +61,7 @@ internal sealed class LineBudget : IDisposable
                     _lines++;
                 return true;
             }
-            (string, string?) kind = (name, reason);
-            if (_heldBack.Count >= MaxKinds && !_heldBack.ContainsKey(kind))
-                kind = ("other", null);
-            _heldBack[kind] = _heldBack.GetValueOrDefault(kind) + 1;
+            Count(name, reason);
             if (!_armed)
                 _armed = _timer.Change(Second, Timeout.InfiniteTimeSpan);
             return false;
@@ -75,6 +75,30 @@ internal sealed class LineBudget : IDisposable
         Tell();
     }
 
+    private void Count(string name, string? reason)
+    {
+        Kind kind = Find(name, reason) ?? (_heldBack.Count < MaxKinds ? Add(name, reason) : Find(Other, null) ?? Add(Other, null));
+        kind.Lines++;
+    }
+
+    /// <summary>One by one: under load this is asked for every session, of few kinds, and their strings are the same objects every time.</summary>
+    private Kind? Find(string name, string? reason)
+    {
+        foreach (Kind kind in _heldBack)
+        {
+            if (kind.Event == name && kind.Reason == reason)
+                return kind;
+        }
+        return null;
+    }
+
+    private Kind Add(string name, string? reason)
+    {
+        Kind kind = new(name, reason);
+        _heldBack.Add(kind);
+        return kind;
+    }
+
     private void Tell()
     {
         List<KeyValuePair<string, object?>> counts;
@@ -83,10 +107,19 @@ internal sealed class LineBudget : IDisposable
             _armed = false;
             if (_heldBack.Count == 0)
                 return;
-            counts = [.. _heldBack.Select(static entry => KeyValuePair.Create(
-                entry.Key.Reason is null ? entry.Key.Event : $"{entry.Key.Event}.{entry.Key.Reason}", (object?)entry.Value))];
+            counts = [.. _heldBack.Select(static kind => KeyValuePair.Create(
+                kind.Reason is null ? kind.Event : $"{kind.Event}.{kind.Reason}", (object?)kind.Lines))];
             _heldBack.Clear();
         }
         _tell(counts);
+    }
+
+    private sealed class Kind(string name, string? reason)
+    {
+        public string Event => name;
+
+        public string? Reason => reason;
+
+        public long Lines { get; set; }
     }
 }

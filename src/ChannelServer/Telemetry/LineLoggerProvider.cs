@@ -21,17 +21,14 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         _budget = new LineBudget(settings.Debug ? 0 : settings.LogRate, time, TellHeldBack);
     }
 
-    /// <summary>Makes this the only log, with the levels that <c>debug</c> and <c>verbose</c> ask for.</summary>
-    public void Attach(ILoggingBuilder logging, Settings settings)
+    /// <summary>Makes loggers that write here and nowhere else, at the levels that <c>debug</c> and <c>verbose</c> ask for.</summary>
+    public ILoggerFactory CreateFactory(Settings settings)
     {
         LogLevel framework = settings.Verbose ? LogLevel.Information : LogLevel.Warning;
-        logging.ClearProviders()
-            .AddProvider(this)
-            .SetMinimumLevel(settings.Debug ? LogLevel.Debug : LogLevel.Information)
-            .AddFilter("Microsoft", framework)
-            // Its lines tell each request's path and query, which hold channel ids and tokens.
-            .AddFilter("Microsoft.AspNetCore.Hosting", LogLevel.Warning)
-            .AddFilter("System", framework);
+        LoggerFilterOptions levels = new() { MinLevel = settings.Debug ? LogLevel.Debug : LogLevel.Information };
+        levels.AddFilter("Microsoft", framework);
+        levels.AddFilter("System", framework);
+        return new LoggerFactory([this], levels);
     }
 
     public ILogger CreateLogger(string categoryName) => new LineLogger(this, categoryName);

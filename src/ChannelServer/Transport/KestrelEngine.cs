@@ -172,7 +172,8 @@ internal sealed class KestrelEngine : ChannelEngine
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
         PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
         Refusal refusal = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true, out PipeSession? session);
-        return (refusal.Status, refusal.RetryAfter, head.Length, session);
+        session?.Begin(buffer.Slice(head.Length));
+        return (refusal.Status, refusal.RetryAfter, buffer.Length, session);
     }
 
     private int Refuse(ConnectionContext connection, int status)

@@ -8,78 +8,57 @@ using ChannelServer.Relay;
 namespace ChannelServer.Transport;
 
 /// <summary>
-/// A session on pipes. Its reads and writes are started on the shard's turn, one of each at a time; their completions only post a
-/// letter. So nothing here is locked, and an idle session costs no state machine.
+/// A session on pipes. What it reads is taken off the pipe as it comes (<see cref="PipeInput"/>); its writes are started on the shard's
+/// turn, one at a time. Completions only post a letter, and an idle session costs no state machine.
 /// </summary>
-/// <param name="connection">Its connection.</param>
-/// <param name="shard">The mailbox of the shard that owns the session.</param>
 [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
-    Justification = "One read and one write at a time, each taken exactly once, after its continuation has been called.")]
-internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard) : DriverSession
+    Justification = "One write at a time, taken exactly once, after its continuation has been called.")]
+internal sealed class PipeSession : DriverSession
 {
     /// <summary>
     /// Octets of one write. The pipe reports a write as a whole, so this is how finely the shard sees progress on a slow link.
     /// </summary>
     private const int WriteSize = 16 * 1024;
 
+    /// <summary>How long a claim waits at a time for what its predecessor has received and Kestrel has not yet put into the pipe.</summary>
+    private static readonly TimeSpan _rest = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How often it waits; then the predecessor receives faster than it can be read.</summary>
+    private const int MostRests = 20;
+
+    private readonly PipeConnection _connection;
+    private readonly IShardMailbox _shard;
+    private readonly PipeInput _input;
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ConfiguredValueTaskAwaitable<ReadResult>.ConfiguredValueTaskAwaiter _read;
     private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _write;
-    private Action? _onRead;
     private Action? _onWritten;
     private int _writing;
-    private ReadResult _result;
-    private volatile bool _hasResult;
-    private bool _isInputBroken;
-    private bool _isReading;
+    private int _rests;
     private bool _isHalfClosed;
     private bool _isReleased;
+
+    /// <param name="connection">Its connection.</param>
+    /// <param name="shard">The mailbox of the shard that owns the session.</param>
+    public PipeSession(PipeConnection connection, IShardMailbox shard)
+    {
+        _connection = connection;
+        _shard = shard;
+        _input = new PipeInput(connection.Pipes, () => shard.Post(this, PipeFact.Readable));
+    }
 
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
     public Arrival? Arrival { get; set; }
 
+    /// <summary>Takes in what was read behind the request.</summary>
+    public void Begin(in ReadOnlySequence<byte> unread) => _input.Begin(unread);
+
     /// <summary>Asks for the seat. The task completes when the session is finished and nothing of it is under way on the pipes.</summary>
     public Task RunAsync()
     {
-        shard.Post(this, PipeFact.Arrived);
+        // Before it is seated, and so before its client can know and answer: from here on nothing that arrives lies in the pipe.
+        _input.ReadOn();
+        _shard.Post(this, PipeFact.Arrived);
         return _released.Task;
-    }
-
-    /// <summary>Starts a read, unless one is under way.</summary>
-    private void StartReading(Shard core)
-    {
-        if (_isReading || _isReleased)
-            return;
-        try
-        {
-            _read = connection.Pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
-        }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
-        {
-            // A pipe that is broken already says so at once, not by the awaiter.
-            core.Broken(this);
-            return;
-        }
-        _isReading = true;
-        _read.UnsafeOnCompleted(_onRead ??= OnRead);
-    }
-
-    /// <summary>
-    /// Takes the result as soon as it is there, not when the shard gets to it: a reset in between would put an exception in the place of bytes that had
-    /// arrived.
-    /// </summary>
-    private void OnRead()
-    {
-        try
-        {
-            _result = _read.GetResult();
-        }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
-        {
-            _isInputBroken = true;
-        }
-        _hasResult = true;
-        shard.Post(this, PipeFact.Readable);
     }
 
     /// <summary>Does what a fact asks for. Called on the shard's turn.</summary>
@@ -90,7 +69,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         if (fact == PipeFact.Arrived)
             Sit(turn);
         else if (fact == PipeFact.Readable)
-            Read(turn);
+            TakeRest(turn);
         else
             Resume(turn.Core);
         turn.ServeTouched();
@@ -105,47 +84,65 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         SettleRelease();
     }
 
+    /// <inheritdoc/>
+    public override void TakeRest(ShardTurn turn)
+    {
+        // Until it has its seat, what it says waits.
+        if (Arrival is not null)
+            return;
+        ArraySegment<byte> received = _input.Take(out bool isOver, out bool isBroken);
+        if (received.Array is { } array)
+        {
+            turn.Feed(this, received);
+            ArrayPool<byte>.Shared.Return(array);
+        }
+        if (isBroken)
+            turn.Core.Broken(this);
+        else if (isOver)
+            turn.Core.InputEnded(this);
+        else if (Phase != SessionPhase.Finished)
+            _input.ReadOn();
+    }
+
     private void Sit(ShardTurn turn)
     {
         Arrival arrival = Arrival!;
+        if (turn.Core.Predecessor(arrival.ChannelId, arrival.Visitor) is PipeSession predecessor && _rests < MostRests
+            && (_rests == 0 || predecessor.HasMoreToRead))
+        {
+            _rests++;
+            _ = ComeBackAsync();
+            return;
+        }
         Arrival = null;
         turn.Seat(this, arrival);
         turn.ServeTouched();
-        StartReading(turn.Core);
+        TakeRest(turn);
     }
 
-    /// <inheritdoc/>
-    public override void TakeRest(ShardTurn turn) => Read(turn);
-
-    private void Read(ShardTurn turn)
+    /// <summary>
+    /// What the seat's earlier socket has received arrived first, and counts; but on its way through Kestrel it may be overtaken by the
+    /// claim, so the claim waits a little. No thread does.
+    /// </summary>
+    private async Task ComeBackAsync()
     {
-        // Its letter may come behind TakeRest.
-        if (!_hasResult)
-            return;
-        _hasResult = false;
-        if (_isInputBroken)
+        await Task.Delay(_rest);
+        _shard.Post(this, PipeFact.Arrived);
+    }
+
+    private bool HasMoreToRead
+    {
+        get
         {
-            _isReading = false;
-            turn.Core.Broken(this);
-            return;
+            try
+            {
+                return _connection.Socket is { Available: > 0 };
+            }
+            catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
+            {
+                return false;
+            }
         }
-        ReadResult result = _result;
-        _result = default;
-        try
-        {
-            foreach (ReadOnlyMemory<byte> segment in result.Buffer)
-                turn.Receive(this, segment.Span);
-        }
-        finally
-        {
-            // Until here the buffer is in use: a release in the midst of it would return its memory.
-            connection.Pipes.Input.AdvanceTo(result.Buffer.End);
-            _isReading = false;
-        }
-        if (result.IsCompleted)
-            turn.Core.InputEnded(this);
-        else if (Phase != SessionPhase.Finished)
-            StartReading(turn.Core);
     }
 
     private void Resume(Shard core)
@@ -157,7 +154,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
     private void SettleRelease()
     {
-        if (_isReleased && !_isReading && _writing == 0)
+        if (_isReleased && _writing == 0 && _input.IsAtRest)
             _released.TrySetResult();
     }
 
@@ -167,10 +164,10 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         while (_writing == 0 && !_isReleased && Phase != SessionPhase.Finished && !Unsent.IsEmpty)
         {
             ReadOnlySpan<byte> next = Unsent[..Math.Min(Unsent.Length, WriteSize)];
-            connection.Pipes.Output.Write(next);
+            _connection.Pipes.Output.Write(next);
             try
             {
-                _write = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+                _write = _connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
             }
             catch (Exception fault) when (fault is IOException or OperationCanceledException)
             {
@@ -181,7 +178,7 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
             if (!_write.IsCompleted)
             {
                 core.Sent(this, 0);
-                _write.UnsafeOnCompleted(_onWritten ??= () => shard.Post(this, PipeFact.Written));
+                _write.UnsafeOnCompleted(_onWritten ??= () => _shard.Post(this, PipeFact.Written));
                 return;
             }
             FinishWrite(core);
@@ -213,12 +210,12 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
 
     private void HalfClose()
     {
-        if (_isHalfClosed || connection.Socket is null)
+        if (_isHalfClosed || _connection.Socket is null)
             return;
         _isHalfClosed = true;
         try
         {
-            connection.Socket.Shutdown(SocketShutdown.Send);
+            _connection.Socket.Shutdown(SocketShutdown.Send);
         }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
         {
@@ -234,11 +231,10 @@ internal sealed class PipeSession(PipeConnection connection, IShardMailbox shard
         _isReleased = true;
         if (_writing > 0)
         {
-            connection.Lifetime.Abort();
-            connection.Pipes.Output.CancelPendingFlush();
+            _connection.Lifetime.Abort();
+            _connection.Pipes.Output.CancelPendingFlush();
         }
-        if (_isReading)
-            connection.Pipes.Input.CancelPendingRead();
+        _input.Stop();
         SettleRelease();
     }
 }

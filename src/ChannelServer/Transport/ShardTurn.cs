@@ -166,6 +166,6 @@ internal enum PipeFact : byte
 /// <summary>How a <see cref="PipeSession"/> reaches its shard, whichever thread the shard lives on.</summary>
 internal interface IShardMailbox
 {
-    /// <summary>Posts a fact. From any thread; at most three facts of a session are under way.</summary>
+    /// <summary>Posts a fact. From any thread; a session has a few facts under way at most.</summary>
     void Post(PipeSession session, PipeFact fact);
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 
 namespace ChannelServer.WebSockets;
@@ -32,7 +31,7 @@ public static class UpgradeRequest
     /// <summary>Octets of the longest subprotocol that is ever answered with.</summary>
     private const int MaxSubprotocol = 32;
 
-    private const int KeySize = 24;
+    private const int KeySize = AcceptDigest.KeySize;
     private const int AcceptSize = 28;
 
     /// <summary>Judges a request whose path is a WebSocket's.</summary>
@@ -103,15 +102,9 @@ public static class UpgradeRequest
     /// <summary>The answer to a Sec-WebSocket-Key: proof that the server read it.</summary>
     internal static void WriteAccept(ReadOnlySpan<byte> key, Span<byte> destination)
     {
-        ReadOnlySpan<byte> guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"u8;
-        Span<byte> text = stackalloc byte[KeySize + guid.Length];
-        key.CopyTo(text);
-        guid.CopyTo(text[KeySize..]);
-        Span<byte> hash = stackalloc byte[SHA1.HashSizeInBytes];
-#pragma warning disable CA5350 // RFC 6455 demands SHA-1; nothing secret depends on it.
-        SHA1.HashData(text, hash);
-#pragma warning restore CA5350
-        Base64.EncodeToUtf8(hash, destination, out _, out _);
+        Span<byte> digest = stackalloc byte[AcceptDigest.Size];
+        AcceptDigest.Write(key, digest);
+        Base64.EncodeToUtf8(digest, destination, out _, out _);
     }
 
     /// <summary>16 octets in base64: 22 significant characters and two of padding.</summary>

@@ -47,10 +47,10 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         settings = change?.Invoke(settings) ?? settings;
         Assert.True(TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out _));
         _lines = new LineLoggerProvider(settings, "test", _log, TimeProvider.System);
-        _loggers = LoggerFactory.Create(logging => _lines.Attach(logging, settings));
+        _loggers = _lines.CreateFactory(settings);
         _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), LogRemote.Net);
         _host = ChannelServerHost.Build(
-            settings, proxies, null, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _lines, _loggers, TimeProvider.System);
+            settings, proxies, null, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _loggers, TimeProvider.System);
         await _host.StartAsync();
         Uri address = new(_host.Addresses.First());
         return new IPEndPoint(IPAddress.Loopback, address.Port);

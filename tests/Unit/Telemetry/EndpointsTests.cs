@@ -5,8 +5,10 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace ChannelServer.Tests;
 
@@ -23,7 +25,9 @@ public sealed class EndpointsTests : IAsyncLifetime
         builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         _app = builder.Build();
-        Endpoints.Map(_app, BuildVersion.Read(AppContext.BaseDirectory), [new HealthCheck("database", () => _databaseIsWell())], () => _draining);
+        Endpoints endpoints = new(
+            BuildVersion.Read(AppContext.BaseDirectory), [new HealthCheck("database", () => _databaseIsWell())], () => _draining, NullLogger.Instance);
+        _app.Use((HttpContext context, RequestDelegate next) => endpoints.TryAnswer(context) ?? next(context));
         await _app.StartAsync();
         string address = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
         _client.BaseAddress = new Uri(address);

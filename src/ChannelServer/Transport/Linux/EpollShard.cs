@@ -110,12 +110,13 @@ internal sealed partial class EpollShard : IShardMailbox
     {
         while (true)
         {
-            TimeSpan next = PassTime();
+            TimeSpan now = _time.GetElapsedTime(_started);
+            TimeSpan next = PassTime(now);
             if (_ends is not null && IsDone())
                 break;
             // Announce the sleep, then look once more: a letter posted in between either is seen here or rings the bell.
             Interlocked.Exchange(ref _isAsleep, 1);
-            int wait = _letters.IsEmpty ? MillisecondsUntil(next) : 0;
+            int wait = _letters.IsEmpty ? MillisecondsUntil(next, now) : 0;
             int ready = _epoll.Wait(wait);
             Volatile.Write(ref _isAsleep, 0);
             Invariant.Require(ready >= 0);
@@ -135,9 +136,8 @@ internal sealed partial class EpollShard : IShardMailbox
     }
 
     /// <summary>Does what has fallen due, and says when the next thing will.</summary>
-    private TimeSpan PassTime()
+    private TimeSpan PassTime(TimeSpan now)
     {
-        TimeSpan now = _time.GetElapsedTime(_started);
         do
         {
             _core.Advance(now);
@@ -252,11 +252,11 @@ internal sealed partial class EpollShard : IShardMailbox
     /// <summary>
     /// Rounded up to the grain: a wait that ends early would only spin, and pings that fall due one by one are written together.
     /// </summary>
-    private int MillisecondsUntil(TimeSpan next)
+    private static int MillisecondsUntil(TimeSpan next, TimeSpan now)
     {
         if (next == TimeSpan.MaxValue)
             return -1;
-        double grains = Math.Ceiling((next - _time.GetElapsedTime(_started)).TotalMilliseconds / DeadlineGrain);
+        double grains = Math.Ceiling((next - now).TotalMilliseconds / DeadlineGrain);
         return (int)Math.Clamp(grains * DeadlineGrain, 0, int.MaxValue);
     }
 
