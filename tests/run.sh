@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds once, runs every test project and the real client, and adds up. Ends with the line
+# Builds once, runs every test project, the real client and the JavaScript client, and adds up. Ends with the line
 #   N passed, N failed, N skipped
 # and with a status other than 0 if anything failed, or if nothing ran.
 set -uo pipefail
@@ -86,9 +86,9 @@ tally() { # tally NAME LOG STATUS: adds the counts of a test executable's run
   add "$((ok > 0 ? ok : 0))" "$bad" "$not"
 }
 
-run_real_client() {
-  local missing=()
-  say "Real client (fxa-pairing-channel, in Node.js)"
+run_in_node() { # run_in_node FOLDER SCRIPT TITLE
+  local missing=() engine
+  say "$3, in Node.js"
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   if [ ${#missing[@]} -gt 0 ] && ! install "${missing[@]}"; then
@@ -97,21 +97,21 @@ run_real_client() {
     return
   fi
   # Fetched once, and again when the lock file changes.
-  if ! (cd tests/RealClient && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
-    echo "Skipped: npm could not fetch the client and its WebSocket (tests/RealClient/package.json)."
+  if ! (cd "$1" && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
+    echo "Skipped: npm could not fetch what $1/package.json names."
     add 0 0 1
     return
   fi
   for engine in $engines; do
-    pair_with "$engine"
+    run_script "$1/$2" "$engine"
   done
 }
 
-pair_with() { # pair_with ENGINE
+run_script() { # run_script SCRIPT ENGINE: a script that ends with the line "N passed, N failed"
   local log status
   log=$(mktemp)
-  echo "engine $1:"
-  CHANNEL_SERVER_ENGINE=$1 node tests/RealClient/pairing.test.js 2>&1 | tee "$log"
+  echo "engine $2:"
+  CHANNEL_SERVER_ENGINE=$2 node "$1" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   local ok bad
   ok=$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log") bad=$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")
@@ -138,7 +138,7 @@ fi
 
 for project in $(grep -l xunit.v3 tests/*/*.csproj); do
   folder=$(dirname "$project")
-  if [ "$folder" = tests/Conformance ]; then
+  if [ "$folder" = tests/Conformance ] || [ "$folder" = tests/Clients ]; then
     for engine in $engines; do
       CHANNEL_SERVER_ENGINE=$engine run_project "$folder" "engine $engine"
     done
@@ -148,5 +148,6 @@ for project in $(grep -l xunit.v3 tests/*/*.csproj); do
     run_project "$folder"
   fi
 done
-run_real_client
+run_in_node tests/RealClient pairing.test.js "Real client (fxa-pairing-channel)"
+run_in_node tests/Clients/js run.js "JavaScript client"
 finish
