@@ -175,7 +175,6 @@ export class VirtualClock {
 export class Script {
   #server;
   #arrived = [];
-  #wake = () => {};
 
   static async start(t, { protocol = "channelserver.v2" } = {}) {
     const script = new Script();
@@ -195,7 +194,6 @@ export class Script {
         cut: () => socket.terminate(),
         closed: once(socket, "close"),
       });
-      script.#wake();
     });
     await once(script.#server, "listening");
     t.after(() => {
@@ -209,9 +207,18 @@ export class Script {
 
   /** The next connection. */
   async next() {
-    while (this.#arrived.length === 0) {
-      await new Promise(resolve => (this.#wake = resolve));
-    }
+    await until(() => this.#arrived.length > 0, "connection");
     return this.#arrived.shift();
+  }
+}
+
+/** Waits, for a bounded time, until something holds. */
+export async function until(holds, what) {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (Date.now() > deadline) {
+      throw new Error(`no ${what} in time`);
+    }
+    await new Promise(resolve => setTimeout(resolve, 1));
   }
 }

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import { ChannelSocket } from "@channelserver/client";
 import { WebSocket } from "ws";
-import { proxied, serverWith } from "./harness.js";
+import { proxied, serverWith, until } from "./harness.js";
 import { cutsFrom } from "./proxy.js";
 
 let sockets = [];
@@ -29,9 +29,7 @@ async function pair(url, greeted = () => {}) {
   sockets = [];
   const authority = await PairingChannel.create(url);
   const joining = PairingChannel.connect(url, authority.channelId, authority.channelKey);
-  while (sockets.some(socket => socket.readyState === WebSocket.CONNECTING)) {
-    await new Promise(resolve => setImmediate(resolve));
-  }
+  await until(() => sockets.every(socket => socket.readyState !== WebSocket.CONNECTING), "greeting");
   greeted();
   const supplicant = await joining;
   for (const [sender, receiver, message] of [

@@ -1,7 +1,7 @@
 // What a channel server does not do on request, from a server that says what a test tells it to.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Client, Script, VirtualClock } from "./harness.js";
+import { Client, Script, until, VirtualClock } from "./harness.js";
 
 async function greeted(t, script, options) {
   const client = new Client(`${script.url}/pairing/v1/ws/?region=eu`, options);
@@ -14,9 +14,7 @@ async function greeted(t, script, options) {
 
 /** Waits until as many messages have come, and compares. */
 async function frames(connection, ...expected) {
-  while (connection.frames.length < expected.length) {
-    await new Promise(resolve => setImmediate(resolve));
-  }
+  await until(() => connection.frames.length >= expected.length, "frame");
   assert.deepEqual(connection.frames, expected);
 }
 
@@ -102,9 +100,7 @@ test("attempts are spread over a range that doubles up to the cap", async t => {
     const attempt = await script.next();
     clock.delays.length = 0;
     attempt.cut();
-    while (clock.delays.length === 0) {
-      await new Promise(resolve => setImmediate(resolve));
-    }
+    await until(() => clock.delays.length > 0, "wait");
   }
   assert.deepEqual(waits, [100, 200, 400, 800, 1600, 2500, 2500]);
 });
