@@ -27,6 +27,8 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         LogLevel framework = settings.Verbose ? LogLevel.Information : LogLevel.Warning;
         LoggerFilterOptions levels = new() { MinLevel = settings.Debug ? LogLevel.Debug : LogLevel.Information };
         levels.AddFilter("Microsoft", framework);
+        // Where a web host is around, its lines tell each request's path and query, which hold channel ids and tokens.
+        levels.AddFilter("Microsoft.AspNetCore.Hosting", LogLevel.Warning);
         levels.AddFilter("System", framework);
         return new LoggerFactory([this], levels);
     }
