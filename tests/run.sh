@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds once, runs every test project and the real client, and adds up. Ends with the line
+# Builds once, runs every test project, the real client and the JavaScript client, and adds up. Ends with the line
 #   N passed, N failed, N skipped
 # and with a status other than 0 if anything failed, or if nothing ran.
 set -uo pipefail
@@ -105,7 +105,7 @@ node_ready() { # node_ready FOLDER
 
 run_schemas() {
   local log status
-  say "Schemas (docs/schema and docs/asyncapi.yaml, in Node.js)"
+  say "Schemas (docs/schema and docs/asyncapi.yaml), in Node.js"
   node_ready tests/Schema || return
   log=$(mktemp)
   node --test --test-reporter=tap tests/Schema/schema.test.js >"$log" 2>&1
@@ -115,21 +115,23 @@ run_schemas() {
   rm -f "$log"
 }
 
-run_real_client() {
-  local engine
-  say "Real client (fxa-pairing-channel, in Node.js)"
-  node_ready tests/RealClient || return
-  for engine in $engines; do
-    pair_with "$engine" pairing.test.js
-    pair_with "$engine" resume.test.js
+run_in_node() { # run_in_node TITLE FOLDER SCRIPT...
+  local engine script title=$1 folder=$2
+  shift 2
+  say "$title, in Node.js"
+  node_ready "$folder" || return
+  for script in "$@"; do
+    for engine in $engines; do
+      run_script "$folder/$script" "$engine"
+    done
   done
 }
 
-pair_with() { # pair_with ENGINE SCRIPT
+run_script() { # run_script SCRIPT ENGINE: a script that ends with the line "N passed, N failed"
   local log status
   log=$(mktemp)
-  echo "engine $1, $2:"
-  CHANNEL_SERVER_ENGINE=$1 node "tests/RealClient/$2" 2>&1 | tee "$log"
+  echo "engine $2, ${1##*/}:"
+  CHANNEL_SERVER_ENGINE=$2 node "$1" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   add_lines "$status" "$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log")" "$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")"
   rm -f "$log"
@@ -159,7 +161,7 @@ fi
 
 for project in $(grep -l xunit.v3 tests/*/*.csproj); do
   folder=$(dirname "$project")
-  if [ "$folder" = tests/Conformance ]; then
+  if [ "$folder" = tests/Conformance ] || [ "$folder" = tests/Clients ]; then
     for engine in $engines; do
       CHANNEL_SERVER_ENGINE=$engine run_project "$folder" "engine $engine"
     done
@@ -170,5 +172,6 @@ for project in $(grep -l xunit.v3 tests/*/*.csproj); do
   fi
 done
 run_schemas
-run_real_client
+run_in_node "Real client (fxa-pairing-channel)" tests/RealClient pairing.test.js resume.test.js
+run_in_node "JavaScript client" tests/Clients/js run.js
 finish
