@@ -20,4 +20,4 @@ publish: ## Build what is deployed, into artifacts/
 	$(PUBLISH) -o artifacts/publish
 
 # Long runs bring their own targets.
--include bench/*.mk tests/*/*.mk fuzz/*.mk
+-include bench/*.mk clients/*.mk tests/*/*.mk fuzz/*.mk

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using ChannelServer.Geo;
 using ChannelServer.Http;
 using ChannelServer.Relay;
 using ChannelServer.WebSockets;
@@ -21,7 +22,7 @@ internal static class FactsTarget
         [.. "X-Forwarded-For: "u8], [.. "Accept-Language: "u8], [.. "User-Agent: "u8], [.. "X-Client-Geo-Location: "u8],
     ];
 
-    private static readonly ClientFactsReader _reader = new(TrustedProxies.Default, geo: null, "en", localizeForReceiver: false, NullLogger.Instance);
+    private static readonly ClientFactsReader _reader = new(TrustedProxies.Default, new GeoSource("en"), localizeForReceiver: false, NullLogger.Instance);
 
     public static void Run(ReadOnlySpan<byte> octets)
     {

@@ -44,20 +44,19 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
     /// <param name="settings">What the operator wants.</param>
     /// <param name="proxies">Whose word about a client is believed.</param>
-    /// <param name="geo">Where addresses are; null for no location.</param>
+    /// <param name="geo">Where addresses are.</param>
     /// <param name="version">What the version endpoint tells.</param>
     /// <param name="telemetry">Hears of begins and ends.</param>
     /// <param name="loggers">Where log lines go.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">The Linux engine cannot listen.</exception>
     public static ChannelServerHost Build(
-        Settings settings, TrustedProxies proxies, GeoDatabase? geo, BuildVersion version, RelayTelemetry telemetry, ILoggerFactory loggers,
+        Settings settings, TrustedProxies proxies, GeoSource geo, BuildVersion version, RelayTelemetry telemetry, ILoggerFactory loggers,
         TimeProvider time)
     {
         int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
-            proxies, geo, settings.DefaultLang, settings.LocalizeFor == LocalizeFor.Receiver,
-            loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
         Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
@@ -148,20 +147,13 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         ILoggerFactory loggers, TimeProvider time)
     {
         KestrelEngine engine = new(shards, settings.ToLimits(), clients, entrance.Admission, entrance.Observer, telemetry, time);
-        SocketTransportOptions sockets = new()
+        SocketConnectionFactoryOptions sockets = new()
         {
             // A message goes from one socket to the other on the thread that read it; nothing here blocks.
             UnsafePreferInlineScheduling = true,
             // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
             MaxWriteBufferSize = 2,
             MaxReadBufferSize = ShardTurn.InputSize,
-            // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
-            CreateBoundListenSocket = static endPoint =>
-            {
-                Socket listener = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
-                listener.SendBufferSize = ChannelEngine.SendBuffer;
-                return listener;
-            },
         };
         foreach (IPAddress address in settings.ListenAddresses())
         {
@@ -171,7 +163,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
                 listen.Use(next => connection => engine.HandleAsync(connection, next));
             });
         }
-        return (engine, new SocketTransportFactory(Options.Create(sockets), loggers));
+        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(typeof(PoliteListenerFactory).FullName!)));
     }
 
     private static SocketError SocketErrorOf(Exception? fault) => fault switch

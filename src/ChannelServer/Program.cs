@@ -14,21 +14,25 @@ if (load.Settings is not { } settings)
     return load.Report(Console.Out, Console.Error);
 if (!TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out string? error))
     return await FailAsync($"trusted_proxy_list: {error}", status: 2);
-GeoDatabase? geo = null;
-bool hasDatabase = settings.MmdbNamed ? settings.MmdbLoc.Length > 0 : File.Exists(settings.MmdbLoc);
-if (hasDatabase && !GeoDatabase.TryOpen(settings.MmdbLoc, out geo, out error) && settings.MmdbNamed)
-    return await FailAsync($"mmdb_loc: {error}", status: 1);
 
 // What watches.
 TimeProvider time = TimeProvider.System;
 BuildVersion version = BuildVersion.Read(AppContext.BaseDirectory);
 using LineLoggerProvider log = new(settings, version.Version, Console.OpenStandardOutput(), time);
 using ILoggerFactory loggers = log.CreateFactory(settings);
-ILogger<Program> logger = loggers.CreateLogger<Program>();
+ILogger logger = loggers.CreateLogger(nameof(ChannelServer));
 using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
 await using StatsdExporter? statsd = settings.StatsdHost is { } target
     ? new StatsdExporter(telemetry.Meter, target, settings.MetricName, time, loggers.CreateLogger<StatsdExporter>())
     : null;
+
+// Where clients are.
+GeoSource geo = new(settings.DefaultLang);
+using GeoWatch? database = settings.MmdbLoc.Length > 0
+    ? new GeoWatch(settings.MmdbLoc, settings.MmdbCheck, geo, loggers.CreateLogger<GeoWatch>(), time)
+    : null;
+if (database is not null && !database.TryOpen(out error) && settings.MmdbNamed)
+    return await FailAsync($"mmdb_loc: {error}", status: 1);
 
 // The server.
 ChannelServerHost host;
@@ -44,20 +48,29 @@ catch (Exception fault) when (fault is IOException or SocketException)
 await using (host)
 {
     statsd?.Start();
-    if (geo is not null)
-        logger.LocationOn(settings.MmdbLoc, geo.BuiltAt.UtcDateTime);
-    else if (settings.MmdbLoc.Length > 0)
-        logger.LocationOff(settings.MmdbLoc, error ?? "there is no such file");
+    if (geo.Current is { } inUse)
+        logger.LocationOn(settings.MmdbLoc, inUse.Database.BuiltAt.UtcDateTime);
+    else if (database is not null)
+        logger.LocationOff(settings.MmdbLoc, error ?? "");
+    database?.Start();
     logger.ServerStarted(version.Version, version.Commit, host.EngineName, string.Join(' ', host.Addresses));
 
     TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     using CancellationTokenSource hurry = new();
     using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, RequestStop);
     using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, RequestStop);
+    // On Windows it is a console that closes.
+    using PosixSignalRegistration? look = OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, RequestLook);
     await stop.Task;
     logger.ServerStopping();
     await host.StopAsync(hurry.Token);
     logger.ServerStopped();
+
+    void RequestLook(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        database?.LookNow();
+    }
 
     void RequestStop(PosixSignalContext signal)
     {

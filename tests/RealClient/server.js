@@ -6,14 +6,15 @@ import { fileURLToPath } from "node:url";
 
 const built = fileURLToPath(new URL("../../src/ChannelServer/bin/Release/net10.0/channelserver.dll", import.meta.url));
 
-export async function startServer() {
+/** @param settings Arguments for the server, if it is one of our own. */
+export async function startServer(...settings) {
   if (process.env.CHANNEL_SERVER_URL) {
     return { url: process.env.CHANNEL_SERVER_URL, stop: async () => {} };
   }
-  const port = await freePort();
+  const port = Number(settings.find(setting => setting.startsWith("--port="))?.slice(7) ?? await freePort());
   const [program, ...first] = (process.env.CHANNEL_SERVER_COMMAND || `dotnet ${built}`).split(" ");
   const engine = process.env.CHANNEL_SERVER_ENGINE ? [`--engine=${process.env.CHANNEL_SERVER_ENGINE}`] : [];
-  const server = spawn(program, [...first, ...engine, "--hostname=127.0.0.1", `--port=${port}`], {
+  const server = spawn(program, [...first, ...engine, "--hostname=127.0.0.1", ...settings, `--port=${port}`], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
@@ -30,6 +31,12 @@ export async function startServer() {
   }
   return {
     url: `ws://127.0.0.1:${port}`,
+    port,
+    /** Ends it as a crash does. */
+    async kill() {
+      server.kill("SIGKILL");
+      await ended;
+    },
     async stop() {
       server.kill("SIGTERM");
       const [status] = await ended;

@@ -43,7 +43,7 @@ internal sealed record Entrance(
         if (settings.IpReputationServer.Length > 0)
         {
             client = new ReputationClient(
-                new Uri(settings.IpReputationServer), settings.IprepTimeout, settings.IpViolation,
+                new Uri(settings.IpReputationServer), settings.IprepKey, settings.IprepTimeout, settings.IpViolation,
                 loggers.CreateLogger(typeof(ReputationClient).FullName!), time);
             // Where everybody is welcome there is nothing to ask.
             reputation = settings.IprepMin > 0 ? new ReputationList(client, settings.IprepMin, time) : null;

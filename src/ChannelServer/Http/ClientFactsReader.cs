@@ -13,24 +13,21 @@ internal sealed partial class ClientFactsReader
 {
     // Set once.
     private readonly TrustedProxies _proxies;
-    private readonly GeoDatabase? _geo;
-    private readonly LanguageLookup? _lookup;
+    private readonly GeoSource _geo;
     private readonly bool _localizeForReceiver;
     private readonly ILogger _logger;
     private readonly LogThrottle _throttle;
 
     /// <param name="proxies">Whose word about a client is believed.</param>
-    /// <param name="geo">Where addresses are; null for no location.</param>
-    /// <param name="defaultLanguage">The language of last resort (<c>default_lang</c>).</param>
+    /// <param name="geo">Where addresses are.</param>
     /// <param name="localizeForReceiver">Whether receivers, not senders, choose the language (<c>localize_for</c>).</param>
     /// <param name="logger">Told why an address or a place is unknown.</param>
     /// <param name="time">For the pace of those log lines; the system's by default.</param>
     public ClientFactsReader(
-        TrustedProxies proxies, GeoDatabase? geo, string defaultLanguage, bool localizeForReceiver, ILogger logger, TimeProvider? time = null)
+        TrustedProxies proxies, GeoSource geo, bool localizeForReceiver, ILogger logger, TimeProvider? time = null)
     {
         _proxies = proxies;
         _geo = geo;
-        _lookup = geo is null ? null : new LanguageLookup(geo.Languages, defaultLanguage);
         _localizeForReceiver = localizeForReceiver;
         _logger = logger;
         _throttle = new LogThrottle(time ?? TimeProvider.System);
@@ -57,12 +54,14 @@ internal sealed partial class ClientFactsReader
     /// <param name="client">What <see cref="ReadAddress"/> told of it.</param>
     public Visitor Read(in RequestHead head, in ClientAddress client)
     {
-        GeoPlace? place = Locate(client.Address);
+        // Once: it may be replaced while this request is read.
+        GeoInUse? geo = _geo.Current;
+        GeoPlace? place = Locate(geo, client.Address);
         // The proxy knows its client even where its X-Forwarded-For did not tell; Mozilla's server asks it then too.
         PlaceNames? headerPlace = client.PeerIsTrusted ? ClientGeoLocation.Of(head) : null;
         ReadOnlySpan<byte> userAgent = UserAgent.Of(head);
-        // Without a database there is nothing to translate, for this client or any other.
-        LanguagePriorityList languages = _geo is null ? LanguagePriorityList.None : AcceptLanguage.Of(head);
+        // Without a database there is nothing to translate for this client; as a receiver it may meet one who comes when there is.
+        LanguagePriorityList languages = geo is null && !_localizeForReceiver ? LanguagePriorityList.None : AcceptLanguage.Of(head);
 
         SenderMetadata sender = place is not null && _localizeForReceiver
             ? new LocalizedSender(place, headerPlace, languages, client.Address, userAgent)
@@ -75,14 +74,14 @@ internal sealed partial class ClientFactsReader
     public static ProtocolVersion VersionOf(in RequestHead head) =>
         UpgradeRequest.Offers(head, ProtocolVersions.VersionTwo) ? ProtocolVersion.Two : ProtocolVersion.One;
 
-    private GeoPlace? Locate(IPAddress? address)
+    private GeoPlace? Locate(GeoInUse? geo, IPAddress? address)
     {
-        if (_geo is null || _lookup is null || address is null)
+        if (geo is null || address is null)
             return null;
-        GeoRecord? record = _geo.Find(address, out string? fault);
+        GeoRecord? record = geo.Database.Find(address, out string? fault);
         if (fault is not null && _throttle.TryPass())
-            LogCorruptRecord(_geo.Type, fault);
-        return record is null ? null : new GeoPlace(record, _lookup);
+            LogCorruptRecord(geo.Database.Type, fault);
+        return record is null ? null : new GeoPlace(record, geo.Languages);
     }
 
     private void Report(in ClientAddress client)

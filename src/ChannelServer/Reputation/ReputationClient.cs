@@ -24,11 +24,12 @@ internal sealed class ReputationClient : IDisposable
     private readonly ILogger _logger;
 
     /// <param name="server">Where the service is.</param>
+    /// <param name="key">The API key that every request shows; empty for none.</param>
     /// <param name="timeout">How long to wait for an answer.</param>
     /// <param name="violation">What misbehaving addresses are reported for.</param>
     /// <param name="logger">Told when the service is lost and found.</param>
     /// <param name="time">The clock.</param>
-    public ReputationClient(Uri server, TimeSpan timeout, string violation, ILogger logger, TimeProvider time)
+    public ReputationClient(Uri server, string key, TimeSpan timeout, string violation, ILogger logger, TimeProvider time)
     {
         _violation = violation;
         _logger = logger;
@@ -51,6 +52,8 @@ internal sealed class ReputationClient : IDisposable
             Timeout = timeout,
             MaxResponseContentBufferSize = MaxAnswer,
         };
+        if (key.Length > 0)
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("APIKey", key);
     }
 
     /// <summary>The reputation of an address, 0 to 100; null when there was no answer. Never throws for what a network does.</summary>

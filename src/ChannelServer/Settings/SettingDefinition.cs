@@ -18,6 +18,9 @@ internal sealed record SettingDefinition(
     /// <summary>True or false; as a bare argument it means true.</summary>
     public bool IsSwitch { get; private init; }
 
+    /// <summary>Whether a value may hold a secret: then no message repeats it.</summary>
+    public bool IsConfidential { get; private init; }
+
     /// <summary>A second name of the setting.</summary>
     public string? Alias { get; private init; }
 
@@ -89,6 +92,8 @@ internal sealed record SettingDefinition(
         Text("mmdb_loc", "the path of a file", static _ => true,
             "MaxMind City database that places clients. Empty means no location. A database named here must exist and be sound.",
             s => s.MmdbLoc, (s, v) => s with { MmdbLoc = v }),
+        Seconds("mmdb_check", 0, 86_400, "How often to look whether the database has been replaced, to take the new one. 0 means only at SIGHUP.",
+            s => s.MmdbCheck, (s, v) => s with { MmdbCheck = v }),
         Text("default_lang", "a language tag such as en or pt-BR",
             static v => v.Length is > 0 and <= 35 && v.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-'),
             "Language of place names when the client prefers none that the database has.",
@@ -113,10 +118,13 @@ internal sealed record SettingDefinition(
         Integer("log_rate", "lines per second", 0, 1_000_000,
             "Log lines that clients may cause. What is more is counted in one line per second. 0 means no limit.",
             s => s.LogRate, (s, v) => s with { LogRate = (int)v }),
-        Text("ip_reputation_server", "an http or https URL, or nothing",
-            static v => v.Length == 0 || Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https",
+        Text("ip_reputation_server", "an http or https URL without user and password, or nothing",
+            static v => v.Length == 0 || Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && url.UserInfo.Length == 0,
             "IP reputation service (iprepd). Empty asks none.",
-            s => s.IpReputationServer, (s, v) => s with { IpReputationServer = v }),
+            s => s.IpReputationServer, (s, v) => s with { IpReputationServer = v }) with { IsConfidential = true },
+        Text("iprep_key", "an API key of visible ASCII without blanks, or nothing", static v => v.All(static c => c is > ' ' and < '\u007f'),
+            "API key that the reputation service is shown. Empty shows none. Give it in the environment or a file: arguments are seen by others.",
+            s => s.IprepKey, (s, v) => s with { IprepKey = v }) with { IsConfidential = true },
         Integer("iprep_min", "", 0, 100, "Least reputation that a client may have. 0 lets everyone in, unasked.",
             s => s.IprepMin, (s, v) => s with { IprepMin = (int)v }),
         Seconds("iprep_timeout", 0.01, 10, "How long an upgrade waits for the reputation of its address before it is let in without.",

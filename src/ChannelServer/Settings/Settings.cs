@@ -90,6 +90,9 @@ public sealed record Settings
     /// missing.</summary>
     public bool MmdbNamed => IsNamed("mmdb_loc");
 
+    /// <summary>How often to look whether the database has been replaced. Zero means never, unless asked.</summary>
+    public TimeSpan MmdbCheck { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>The language of place names when the client prefers none that the database has.</summary>
     public string DefaultLang { get; init; } = "en";
 
@@ -120,6 +123,9 @@ public sealed record Settings
     /// <summary>The address of an IP reputation service. Empty means none.</summary>
     public string IpReputationServer { get; init; } = "";
 
+    /// <summary>The API key for it. Empty means none.</summary>
+    public string IprepKey { get; init; } = "";
+
     /// <summary>The least reputation that a client may have, 0 to 100. 0 lets everyone in, and nobody is asked.</summary>
     public int IprepMin { get; init; }
 
@@ -131,6 +137,9 @@ public sealed record Settings
 
     /// <summary>The names of the settings that the operator gave, whatever their source.</summary>
     internal IReadOnlySet<string> Named { get; init; } = new HashSet<string>();
+
+    /// <summary>Tells no values: one of them is a secret.</summary>
+    public override string ToString() => nameof(Settings);
 
     /// <summary>Whether the operator gave the setting, even if he gave its default.</summary>
     public bool IsNamed(string name) => Named.Contains(name);

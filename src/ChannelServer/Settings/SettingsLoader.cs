@@ -121,7 +121,7 @@ internal sealed class SettingsLoader
             string value = given.Value.Trim();
             if (value.Length > MaxValue || value.Any(char.IsControl) || definition.Read(settings, value) is not { } read)
                 return SettingsLoad.Refuse(
-                    $"setting {definition.Name} ({given.Source}): {PrintableText.Quote(value)} is not accepted: {definition.Accepts}");
+                    $"setting {definition.Name} ({given.Source}): {(definition.IsConfidential ? "the value" : PrintableText.Quote(value))} is not accepted: {definition.Accepts}");
             settings = read;
         }
         if (settings.Heartbeat > TimeSpan.Zero && settings.ClientTimeout <= settings.Heartbeat)

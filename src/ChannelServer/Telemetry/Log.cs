@@ -29,6 +29,12 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Information, "location database opened")]
     public static partial void LocationOn(this ILogger logger, string path, DateTime built);
 
+    [LoggerMessage(13, LogLevel.Information, "location database replaced")]
+    public static partial void LocationReplaced(this ILogger logger, string path, DateTime built);
+
+    [LoggerMessage(14, LogLevel.Warning, "location database not taken: what was in use stays")]
+    public static partial void LocationNotReplaced(this ILogger logger, string path, string why);
+
     [LoggerMessage(20, LogLevel.Warning, "statistics wait: the name of the statsd server cannot be resolved")]
     public static partial void StatsdUnresolved(this ILogger logger, string host, double retrySeconds);
 

@@ -24,6 +24,9 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// </summary>
     public const int SendBuffer = 64 * 1024;
 
+    /// <summary>How long those who are at the door when it closes have to say what they want, and to hear that it is too late.</summary>
+    public static readonly TimeSpan LastCall = TimeSpan.FromMilliseconds(250);
+
     private int _nextShard;
 
     /// <summary>How many shards there are.</summary>
@@ -119,4 +122,8 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
 /// <param name="Pipes">Its bytes.</param>
 /// <param name="Socket">The socket to half-close; null where the pipes are not a bare socket's.</param>
 /// <param name="Lifetime">Cuts it.</param>
-internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime);
+internal sealed record PipeConnection(IDuplexPipe Pipes, Socket? Socket, IConnectionLifetimeFeature Lifetime)
+{
+    /// <summary>Whether nobody else writes to the socket.</summary>
+    public bool WritesToSocket { get; init; }
+}

@@ -113,9 +113,10 @@ internal sealed class KestrelEngine : ChannelEngine
     {
         await using ITimer timer = _time.CreateTimer(
             static reader => ((PipeReader)reader!).CancelPendingRead(), input, HeadTimeout, Timeout.InfiniteTimeSpan);
-        // Fires when the server stops: nothing has begun here yet.
+        // Fires when the server stops: nothing has begun here yet, and what is on its way shall hear that it is too late.
         CancellationToken stopping = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? default;
-        await using CancellationTokenRegistration registration = stopping.UnsafeRegister(static reader => ((PipeReader)reader!).CancelPendingRead(), input);
+        await using CancellationTokenRegistration registration = stopping.UnsafeRegister(
+            static timer => ((ITimer)timer!).Change(LastCall, Timeout.InfiniteTimeSpan), timer);
         while (true)
         {
             ReadResult result;
@@ -170,7 +171,10 @@ internal sealed class KestrelEngine : ChannelEngine
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
         IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!);
+        PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!)
+        {
+            WritesToSocket = true,
+        };
         Refusal refusal = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true, out PipeSession? session);
         session?.Begin(buffer.Slice(head.Length));
         return (refusal.Status, refusal.RetryAfter, buffer.Length, session);

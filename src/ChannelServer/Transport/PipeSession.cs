@@ -1,25 +1,15 @@
 using System.Buffers;
-using System.Diagnostics.CodeAnalysis;
-using System.IO.Pipelines;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Transport;
 
 /// <summary>
 /// A session on pipes. What it reads is taken off the pipe as it comes (<see cref="PipeInput"/>); its writes are started on the shard's
-/// turn, one at a time. Completions only post a letter, and an idle session costs no state machine.
+/// turn, one at a time (<see cref="PipeOutput"/>). Completions only post a letter, and an idle session costs no state machine.
 /// </summary>
-[SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
-    Justification = "One write at a time, taken exactly once, after its continuation has been called.")]
 internal sealed class PipeSession : DriverSession
 {
-    /// <summary>
-    /// Octets of one write. The pipe reports a write as a whole, so this is how finely the shard sees progress on a slow link.
-    /// </summary>
-    private const int WriteSize = 16 * 1024;
-
     /// <summary>How long a claim waits at a time for what its predecessor has received and Kestrel has not yet put into the pipe.</summary>
     private static readonly TimeSpan _rest = TimeSpan.FromMilliseconds(5);
 
@@ -29,10 +19,8 @@ internal sealed class PipeSession : DriverSession
     private readonly PipeConnection _connection;
     private readonly IShardMailbox _shard;
     private readonly PipeInput _input;
+    private readonly PipeOutput _output;
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _write;
-    private Action? _onWritten;
-    private int _writing;
     private int _rests;
     private bool _isHalfClosed;
     private bool _isReleased;
@@ -44,6 +32,7 @@ internal sealed class PipeSession : DriverSession
         _connection = connection;
         _shard = shard;
         _input = new PipeInput(connection.Pipes, () => shard.Post(this, PipeFact.Readable));
+        _output = new PipeOutput(connection, () => shard.Post(this, PipeFact.Written));
     }
 
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
@@ -147,65 +136,36 @@ internal sealed class PipeSession : DriverSession
 
     private void Resume(Shard core)
     {
-        FinishWrite(core);
+        Account(core, _output.TryFinish(out int written), written);
         Serve(core);
     }
 
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
     private void SettleRelease()
     {
-        if (_isReleased && _writing == 0 && _input.IsAtRest)
+        if (_isReleased && !_output.IsWriting && _input.IsAtRest)
             _released.TrySetResult();
     }
 
     /// <inheritdoc/>
     public override void Serve(Shard core)
     {
-        while (_writing == 0 && !_isReleased && Phase != SessionPhase.Finished && !Unsent.IsEmpty)
-        {
-            ReadOnlySpan<byte> next = Unsent[..Math.Min(Unsent.Length, WriteSize)];
-            _connection.Pipes.Output.Write(next);
-            try
-            {
-                _write = _connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
-            }
-            catch (Exception fault) when (fault is IOException or OperationCanceledException)
-            {
-                core.OutputBroken(this);
-                break;
-            }
-            _writing = next.Length;
-            if (!_write.IsCompleted)
-            {
-                core.Sent(this, 0);
-                _write.UnsafeOnCompleted(_onWritten ??= () => _shard.Post(this, PipeFact.Written));
-                return;
-            }
-            FinishWrite(core);
-        }
+        while (!_output.IsWriting && !_isReleased && Phase != SessionPhase.Finished && !Unsent.IsEmpty)
+            Account(core, _output.TryWrite(Unsent, out int written), written);
         if (Phase == SessionPhase.Finished)
             Release();
-        else if (Phase == SessionPhase.Lingering && _writing == 0)
+        else if (Phase == SessionPhase.Lingering && !_output.IsWriting)
             HalfClose();
     }
 
-    /// <summary>Accounts for a write that has completed.</summary>
-    private void FinishWrite(Shard core)
+    /// <summary>Accounts for a write. One that has to wait has written nothing yet, which tells the shard that it is stuck.</summary>
+    private void Account(Shard core, bool isTaken, int written)
     {
-        int written = _writing;
-        _writing = 0;
-        try
-        {
-            // What has arrived may not have been looked at yet: the broken connection ends the input too, behind it.
-            if (_write.GetResult().IsCompleted)
-                core.OutputBroken(this);
-            else
-                core.Sent(this, written);
-        }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
-        {
+        // What has arrived may not have been looked at yet: the broken connection ends the input too, behind it.
+        if (isTaken)
+            core.Sent(this, written);
+        else
             core.OutputBroken(this);
-        }
     }
 
     private void HalfClose()
@@ -229,11 +189,7 @@ internal sealed class PipeSession : DriverSession
         if (_isReleased)
             return;
         _isReleased = true;
-        if (_writing > 0)
-        {
-            _connection.Lifetime.Abort();
-            _connection.Pipes.Output.CancelPendingFlush();
-        }
+        _output.Cut();
         _input.Stop();
         SettleRelease();
     }

@@ -56,10 +56,16 @@ internal sealed partial class TestedServer : IAsyncDisposable
     /// <summary>Stops it as an orchestrator does, and expects that it goes well.</summary>
     public async Task StopAsync()
     {
-        Assert.False(HasExited, $"The server ended by itself. {Tell()}");
-        Assert.Equal(0, Kill(Id, Sigterm));
+        RequestStop();
         await EndedAsync();
         Assert.True(ExitStatus == 0, $"Exit status {ExitStatus}. {Tell()}");
+    }
+
+    /// <summary>Sends SIGTERM.</summary>
+    public void RequestStop()
+    {
+        Assert.False(HasExited, $"The server ended by itself. {Tell()}");
+        Assert.Equal(0, Kill(Id, Sigterm));
     }
 
     public async Task EndedAsync()

@@ -9,68 +9,9 @@ using ChannelServer.Reliability.Harness;
 
 namespace ChannelServer.Reliability.Tests;
 
-/// <summary>What the server leans on breaks: the database, the statistics, the clock.</summary>
+/// <summary>What the server leans on breaks: the statistics, the clock.</summary>
 public sealed class SurroundingsTests
 {
-    private static readonly string _database = Path.Combine(Repository.Root, "tests/data/geo/Test-City.mmdb");
-
-    [Fact]
-    public async Task A_torn_or_missing_database_stops_the_start_with_one_line()
-    {
-        string folder = Directory.CreateTempSubdirectory("mmdb").FullName;
-        byte[] whole = await File.ReadAllBytesAsync(_database);
-        byte[] noise = new byte[5000];
-        new Random(1).NextBytes(noise);
-        List<byte[]> broken = [noise, []];
-        int cuts = Effort.Of(4, 100);
-        for (int i = 1; i <= cuts; i++)
-            broken.Add(whole[..(whole.Length * i / (cuts + 1))]);
-        try
-        {
-            foreach (byte[] bytes in broken)
-            {
-                string path = Path.Combine(folder, "City.mmdb");
-                await File.WriteAllBytesAsync(path, bytes);
-                await ExpectNoStartAsync(path);
-            }
-            await ExpectNoStartAsync(Path.Combine(folder, "missing.mmdb"));
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-        Figures.Add($"a database cut at {cuts} points, of noise, empty, missing", $"exit status 1 and one line each");
-    }
-
-    [Fact]
-    public async Task A_database_torn_replaced_or_deleted_while_it_serves_is_not_noticed()
-    {
-        string folder = Directory.CreateTempSubdirectory("mmdb").FullName;
-        string path = Path.Combine(folder, "City.mmdb");
-        byte[] whole = await File.ReadAllBytesAsync(_database);
-        await File.WriteAllBytesAsync(path, whole);
-        try
-        {
-            await using Trial trial = await Trial.StartAsync($"--mmdb_loc={path}", "--trusted_proxy_list=127.0.0.0/8");
-            string[] senders = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => ReadSenderAsync(trial)));
-            Assert.Contains("country", senders[0], StringComparison.Ordinal);
-            for (int i = 0; i < 100; i++)
-            {
-                if (i % 4 == 0)
-                    File.Delete(path);
-                else
-                    await File.WriteAllBytesAsync(path, i % 4 == 1 ? whole[..(whole.Length * i / 100)] : i % 4 == 2 ? new byte[i] : whole);
-                Assert.Equal(senders[0], await ReadSenderAsync(trial));
-            }
-            await trial.ConcludeAsync();
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-        Figures.Add("a database torn, replaced and deleted 100 times while serving", $"the same answer each time");
-    }
-
     /// <summary>A port that nobody has, a server that never reads, a name that does not resolve.</summary>
     [Theory]
     [InlineData("127.0.0.1:1")]
@@ -149,22 +90,5 @@ public sealed class SurroundingsTests
         {
             File.Delete(clock);
         }
-    }
-
-    private static async Task ExpectNoStartAsync(string database)
-    {
-        ServerProcess.Outcome outcome = await ServerProcess.RunAsync([$"--mmdb_loc={database}", $"--port={ServerProcess.FreePort()}", "--hostname=127.0.0.1"]);
-        Assert.True(outcome.Status == 1, outcome.ToString());
-        Assert.Single(outcome.Errors.Trim().Split('\n'));
-        Assert.DoesNotContain("Exception", outcome.Output + outcome.Errors, StringComparison.Ordinal);
-    }
-
-    private static async Task<string> ReadSenderAsync(Trial trial)
-    {
-        await using ChannelClient first = await trial.UpgradeAsync("/v1/ws/", headers: "X-Forwarded-For: 192.0.2.1");
-        await first.ReadGreetingAsync();
-        await using ChannelClient second = await trial.JoinAsync(first.ChannelId);
-        await first.SendTextAsync("x");
-        return await second.ReadSenderAsync();
     }
 }

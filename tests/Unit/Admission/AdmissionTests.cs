@@ -146,6 +146,30 @@ public sealed class AdmissionTests : IDisposable
     }
 
     [Fact]
+    public void The_nearer_the_limit_the_closer_it_is_watched()
+    {
+        long used = 10;
+        int looks = 0;
+        using MemoryPressure memory = new(_time, Measure, static () => { });
+        for (int i = 0; i < 100; i++)
+            _time.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.Equal(10, looks);
+        used = 50;
+        for (int i = 0; i < 100; i++)
+            _time.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.InRange(looks - 10, 90, 100);
+        used = 81;
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.True(memory.IsHigh);
+
+        MemoryUse Measure()
+        {
+            looks++;
+            return new MemoryUse(used, 100);
+        }
+    }
+
+    [Fact]
     public void Memory_that_a_collection_finds_refuses_nobody()
     {
         long used = 90;

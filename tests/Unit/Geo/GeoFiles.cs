@@ -18,6 +18,14 @@ internal static class GeoFiles
         return database;
     }
 
+    /// <summary>A database in use, with English as the language of last resort.</summary>
+    public static GeoSource Source(GeoDatabase database)
+    {
+        GeoSource source = new("en");
+        source.Use(database);
+        return source;
+    }
+
     /// <summary>One of MaxMind's test databases; the test is skipped where they are not at hand.</summary>
     public static string MaxMind(string name)
     {

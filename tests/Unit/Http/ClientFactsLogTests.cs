@@ -1,4 +1,5 @@
 using System.Net;
+using ChannelServer.Geo;
 using ChannelServer.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
@@ -48,7 +49,7 @@ public sealed class ClientFactsLogTests
         Assert.Equal(LogThrottle.LinesPerSecond + 1, _lines.Written.Count);
     }
 
-    private ClientFactsReader Reader() => new(TrustedProxies.Default, null, "en", localizeForReceiver: false, _lines, _time);
+    private ClientFactsReader Reader() => new(TrustedProxies.Default, new GeoSource("en"), localizeForReceiver: false, _lines, _time);
 
     private void Read(string line) => Reader().Read(Heads.With(line), IPAddress.Parse("10.0.0.1"));
 

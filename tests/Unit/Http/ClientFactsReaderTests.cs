@@ -103,7 +103,7 @@ public sealed class ClientFactsReaderTests
     [Fact]
     public void Without_a_database_there_is_no_location()
     {
-        ClientFactsReader reader = new(TrustedProxies.Default, null, "en", localizeForReceiver: true, NullLogger.Instance);
+        ClientFactsReader reader = new(TrustedProxies.Default, new GeoSource("en"), localizeForReceiver: true, NullLogger.Instance);
         Visitor facts = Read(reader, Californian, "User-Agent: x|Accept-Language: de");
         Assert.Equal("""{"remote":"192.0.2.1","ua":"x"}""", Encoding.UTF8.GetString(facts.Sender.Utf8Json));
         Assert.Equal(IPAddress.Parse(Californian), facts.Address);
@@ -147,7 +147,7 @@ public sealed class ClientFactsReaderTests
     }
 
     internal static ClientFactsReader Reader(bool localizeForReceiver = false) =>
-        new(TrustedProxies.Default, _geo, "en", localizeForReceiver, NullLogger.Instance);
+        new(TrustedProxies.Default, GeoFiles.Source(_geo), localizeForReceiver, NullLogger.Instance);
 
     private static Visitor Read(ClientFactsReader reader, string? peer, string lines) =>
         reader.Read(

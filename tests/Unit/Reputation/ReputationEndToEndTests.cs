@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using ChannelServer.Geo;
 using ChannelServer.Http;
 using ChannelServer.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -50,13 +51,13 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         _loggers = _lines.CreateFactory(settings);
         _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), LogRemote.Net);
         _host = ChannelServerHost.Build(
-            settings, proxies, null, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _loggers, TimeProvider.System);
+            settings, proxies, new GeoSource(settings.DefaultLang), BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _loggers, TimeProvider.System);
         await _host.StartAsync();
         Uri address = new(_host.Addresses.First());
         return new IPEndPoint(IPAddress.Loopback, address.Port);
     }
 
-    private static async Task<(string Status, TcpClient Connection)> UpgradeAsync(IPEndPoint server, string client, bool late = false)
+    private static async Task<(string Status, TcpClient Connection)> UpgradeAsync(IPEndPoint server, string client, bool late = false, string channel = "")
     {
         TcpClient connection = new();
         await connection.ConnectAsync(server);
@@ -68,7 +69,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
             Assert.True(await stream.ReadAsync(buffer) > 0);
         }
         await stream.WriteAsync(Encoding.ASCII.GetBytes(
-            $"GET /v1/ws/ HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            $"GET /v1/ws/{channel} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
         using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
         int read = await stream.ReadAsync(buffer, patience.Token);
@@ -141,5 +142,36 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         await talker.GetStream().WriteAsync((byte[])[.. message, .. message], TestContext.Current.CancellationToken);
         Assert.Contains("198.51.100.1", await reputation.ViolationAsync(), StringComparison.Ordinal);
         Assert.Equal(0, reputation.Lookups);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Who_tries_ids_again_and_again_is_reported_and_who_mistypes_one_is_not(Engine engine)
+    {
+        const string Key = "c2VjcmV0IGtleQ";
+        await using ReputationServer reputation = await ReputationServer.StartAsync();
+        reputation.Key = Key;
+        IPEndPoint server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, LimitFailedJoins = 5, IprepKey = Key });
+        await GuessAsync("198.51.100.1", 4);
+        Assert.Empty(reputation.Violations);
+        await GuessAsync("198.51.100.2", 6);
+        Assert.StartsWith("PUT /violations/type/ip/198.51.100.2 ", await reputation.ViolationAsync(), StringComparison.Ordinal);
+        // Once a minute, and the other not at all.
+        await GuessAsync("198.51.100.2", 3);
+        Assert.Single(reputation.Violations);
+        await _host!.StopAsync(TestContext.Current.CancellationToken);
+        _lines!.Dispose();
+        string log = Encoding.UTF8.GetString(_log.ToArray());
+        Assert.DoesNotContain("ReputationLost", log, StringComparison.Ordinal);
+        Assert.DoesNotContain(Key, log, StringComparison.Ordinal);
+
+        async Task GuessAsync(string client, int times)
+        {
+            for (int i = 0; i < times; i++)
+            {
+                (_, TcpClient connection) = await UpgradeAsync(server, client, channel: "AAAAAAAAAAAAAAAAAAAAAA");
+                connection.Dispose();
+            }
+        }
     }
 }

@@ -24,6 +24,9 @@ internal sealed class ReputationServer : IAsyncDisposable
     /// <summary>Every request: method, path, body.</summary>
     public ConcurrentQueue<string> Requests { get; } = new();
 
+    /// <summary>The API key that every request must show, as iprepd is configured with one; null for none.</summary>
+    public string? Key { get; set; }
+
     /// <summary>When set, no request is answered before it is completed.</summary>
     public TaskCompletionSource? Hold { get; set; }
 
@@ -68,7 +71,9 @@ internal sealed class ReputationServer : IAsyncDisposable
         if (Hold is { } hold)
             await hold.Task;
         string address = context.Request.Path.Value!.Split('/')[^1];
-        if (Status > 0)
+        if (Key is not null && context.Request.Headers.Authorization != $"APIKey {Key}")
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+        else if (Status > 0)
             context.Response.StatusCode = Status;
         else if (context.Request.Method == "PUT")
             await context.Response.WriteAsync("{}");

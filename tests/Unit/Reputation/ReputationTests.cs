@@ -25,8 +25,8 @@ public sealed class ReputationTests : IAsyncLifetime
         await _server.DisposeAsync();
     }
 
-    private ReputationClient Client(TimeSpan timeout, Uri? address = null) =>
-        new(address ?? _server.Address, timeout, "channel_abuse", NullLogger.Instance, _time);
+    private ReputationClient Client(TimeSpan timeout, Uri? address = null, string key = "") =>
+        new(address ?? _server.Address, key, timeout, "channel_abuse", NullLogger.Instance, _time);
 
     [Theory]
     [InlineData("""{"object":"198.51.100.1","type":"ip","reputation":75,"reviewed":false,"lastupdated":"2018-04-23T18:25:43.511Z"}""", 75)]
@@ -58,6 +58,18 @@ public sealed class ReputationTests : IAsyncLifetime
         using ReputationClient client = Client(TimeSpan.FromSeconds(5), new Uri(_server.Address, "/iprepd"));
         await client.GetReputationAsync(_address);
         Assert.Equal(["GET /iprepd/type/ip/198.51.100.1"], _server.Requests);
+    }
+
+    [Fact]
+    public async Task A_service_that_wants_a_key_is_shown_it()
+    {
+        _server.Key = "c2VjcmV0";
+        _server.Answers["198.51.100.1"] = """{"reputation":12}""";
+        Assert.Null(await _client.GetReputationAsync(_address));
+        using ReputationClient wrong = Client(TimeSpan.FromSeconds(5), key: "d3Jvbmc");
+        Assert.Null(await wrong.GetReputationAsync(_address));
+        using ReputationClient right = Client(TimeSpan.FromSeconds(5), key: "c2VjcmV0");
+        Assert.Equal(12, await right.GetReputationAsync(_address));
     }
 
     [Fact]

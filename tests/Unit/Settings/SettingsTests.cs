@@ -157,7 +157,6 @@ public sealed class SettingsTests : IDisposable
     [InlineData("statsd_host", "host:0", "host, host:port or [IPv6]:port, or nothing")]
     [InlineData("metric_name", "a b", "ASCII letters, digits, dots, dashes and underscores, or nothing")]
     [InlineData("default_lang", "en_US", "a language tag such as en or pt-BR")]
-    [InlineData("ip_reputation_server", "file:///x", "an http or https URL, or nothing")]
     [InlineData("iprep_min", "101", "an integer from 0 to 100")]
     [InlineData("mmdb_loc", "a\nb", "the path of a file")]
     public void A_bad_value_is_told_with_its_source_and_what_is_accepted(string name, string value, string accepts)
@@ -166,6 +165,16 @@ public sealed class SettingsTests : IDisposable
         Assert.Equal($"setting {name} (argument --{name}): {shown}", Refuse($"--{name}={value}"));
         _environment["PAIR_" + name.ToUpperInvariant()] = value;
         Assert.Equal($"setting {name} (environment PAIR_{name.ToUpperInvariant()}): {shown}", Refuse());
+    }
+
+    [Theory]
+    [InlineData("ip_reputation_server", "file:///secret", "an http or https URL without user and password, or nothing")]
+    [InlineData("ip_reputation_server", "https://user:secret@example", "an http or https URL without user and password, or nothing")]
+    [InlineData("iprep_key", "a secret", "an API key of visible ASCII without blanks, or nothing")]
+    public void What_may_hold_a_secret_is_not_repeated(string name, string value, string accepts)
+    {
+        Assert.Equal($"setting {name} (argument --{name}): the value is not accepted: {accepts}", Refuse($"--{name}={value}"));
+        Assert.DoesNotContain("secret", Accept("--iprep_key=secret").ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -6,9 +6,6 @@ namespace ChannelServer.Transport.Linux;
 /// <summary>How a shard stops: its channels one after the other, then who is at the door, then the door.</summary>
 internal sealed partial class EpollShard
 {
-    /// <summary>How long those who were at the door when it closed have to say what they want, and to hear that it is too late.</summary>
-    private static readonly TimeSpan _lastCall = TimeSpan.FromMilliseconds(250);
-
     /// <summary>How often a stopping shard looks whether connections are still on their way to it.</summary>
     private static readonly TimeSpan _askingPause = TimeSpan.FromMilliseconds(50);
 
@@ -65,7 +62,7 @@ internal sealed partial class EpollShard
                     continue;
                 listener.Dispose();
             }
-            _doorClosesAt = now + _lastCall;
+            _doorClosesAt = now + ChannelEngine.LastCall;
         }
         if (now < _doorClosesAt)
             return;

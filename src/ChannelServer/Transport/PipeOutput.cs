@@ -1,0 +1,138 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+
+namespace ChannelServer.Transport;
+
+/// <summary>
+/// Writes of a connection on pipes, one at a time. Where the connection is a bare socket they go to the socket itself: Kestrel's own writer closes a
+/// socket when a write fails, and what the client had sent before its reset, unread as yet, is lost with it. It is also the shorter way.
+/// </summary>
+/// <param name="connection">The connection.</param>
+/// <param name="tell">Called, from any thread, when a write that had to wait has ended; then <see cref="TryFinish"/> tells how.</param>
+[SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
+    Justification = "One write at a time, taken exactly once, when it is complete.")]
+internal sealed class PipeOutput(PipeConnection connection, Action tell)
+{
+    /// <summary>
+    /// Octets of one write. It is reported as a whole where it has to wait, so this is how finely the shard sees progress on a slow link.
+    /// </summary>
+    private const int WriteSize = 16 * 1024;
+
+    private readonly Socket? _socket = NonBlocking(connection);
+    private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _flush;
+    private ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter _send;
+    private byte[]? _sending;
+    private int _writing;
+
+    /// <summary>Whether a write is under way.</summary>
+    public bool IsWriting => _writing > 0;
+
+    /// <summary>Writes the first of the octets.</summary>
+    /// <param name="octets">What there is to write; not empty.</param>
+    /// <param name="written">Octets that are written; 0 when the write has to wait.</param>
+    /// <returns>False when the connection takes nothing any more.</returns>
+    public bool TryWrite(ReadOnlySpan<byte> octets, out int written)
+    {
+        written = 0;
+        if (_socket is null)
+            return TryFlush(octets[..Math.Min(octets.Length, WriteSize)], out written);
+        try
+        {
+            written = _socket.Send(octets, SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+                return true;
+            written = 0;
+            return error == SocketError.WouldBlock && TrySendLater(octets[..Math.Min(octets.Length, WriteSize)], out written);
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Ends a write that had to wait.</summary>
+    /// <param name="written">Octets that are written.</param>
+    /// <returns>False when the connection takes nothing any more.</returns>
+    public bool TryFinish(out int written)
+    {
+        written = _writing;
+        _writing = 0;
+        try
+        {
+            if (_socket is null)
+                return !_flush.GetResult().IsCompleted;
+            written = _send.GetResult();
+            return true;
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
+        finally
+        {
+            if (_sending is not null)
+                ArrayPool<byte>.Shared.Return(_sending);
+            _sending = null;
+        }
+    }
+
+    /// <summary>Cuts the connection if a write is under way, which ends that.</summary>
+    public void Cut()
+    {
+        if (!IsWriting)
+            return;
+        connection.Lifetime.Abort();
+        connection.Pipes.Output.CancelPendingFlush();
+    }
+
+    private bool TryFlush(ReadOnlySpan<byte> octets, out int written)
+    {
+        written = 0;
+        connection.Pipes.Output.Write(octets);
+        try
+        {
+            _flush = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
+        }
+        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        {
+            return false;
+        }
+        _writing = octets.Length;
+        if (_flush.IsCompleted)
+            return TryFinish(out written);
+        _flush.UnsafeOnCompleted(tell);
+        return true;
+    }
+
+    /// <summary>The socket is full: the system writes when there is room, from a copy, since the outbox may move.</summary>
+    private bool TrySendLater(ReadOnlySpan<byte> octets, out int written)
+    {
+        written = 0;
+        _sending = ArrayPool<byte>.Shared.Rent(octets.Length);
+        octets.CopyTo(_sending);
+        _writing = octets.Length;
+        _send = _socket!.SendAsync(_sending.AsMemory(0, octets.Length), SocketFlags.None).ConfigureAwait(false).GetAwaiter();
+        if (_send.IsCompleted)
+            return TryFinish(out written);
+        _send.UnsafeOnCompleted(tell);
+        return true;
+    }
+
+    private static Socket? NonBlocking(PipeConnection connection)
+    {
+        if (!connection.WritesToSocket || connection.Socket is not { } socket)
+            return null;
+        try
+        {
+            socket.Blocking = false;
+            return socket;
+        }
+        catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+
+namespace ChannelServer.Transport;
+
+/// <summary>
+/// Kestrel's transport of sockets with another end: who waits in a listener's queue when the server stops is answered. The platform's own closes
+/// the listener on them, and the kernel resets every one.
+/// </summary>
+/// <param name="options">Of the connections.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">For Kestrel's transport.</param>
+internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions options, TimeProvider time, ILogger logger) : IConnectionListenerFactory
+{
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+        try
+        {
+            // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
+            socket.SendBufferSize = ChannelEngine.SendBuffer;
+            socket.Listen(PoliteListener.Backlog);
+            return ValueTask.FromResult<IConnectionListener>(new PoliteListener(socket, new SocketConnectionContextFactory(options, logger), time));
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class PoliteListener(Socket socket, SocketConnectionContextFactory connections, TimeProvider time) : IConnectionListener
+    {
+        /// <summary>Connections that may wait to be accepted; the kernel cuts it to its own limit.</summary>
+        public const int Backlog = 4096;
+
+        /// <summary>How long no connection is accepted when there is no descriptor for it. It stays in the queue.</summary>
+        private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(50);
+
+        private readonly CancellationTokenSource _unbinding = new();
+
+        public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
+
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        {
+            while (!_unbinding.IsCancellationRequested)
+            {
+                try
+                {
+                    Socket accepted = await socket.AcceptAsync(_unbinding.Token);
+                    accepted.NoDelay = true;
+                    return connections.Create(accepted);
+                }
+                catch (SocketException fault) when (fault.SocketErrorCode == SocketError.TooManyOpenSockets)
+                {
+                    await Task.Delay(_pause, _unbinding.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+                catch (SocketException)
+                {
+                    // That connection was gone before we came; the next one may not be.
+                }
+                catch (Exception end) when (end is OperationCanceledException or ObjectDisposedException)
+                {
+                    break;
+                }
+            }
+            return null;
+        }
+
+        public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+        {
+            await _unbinding.CancelAsync();
+            List<Task> last = [];
+            try
+            {
+                while (socket.Poll(0, SelectMode.SelectRead))
+                    last.Add(AnswerAsync(await socket.AcceptAsync(cancellationToken)));
+            }
+            catch (Exception end) when (end is SocketException or ObjectDisposedException or OperationCanceledException)
+            {
+                // Nobody is left, or nobody may wait any more.
+            }
+            socket.Dispose();
+            await Task.WhenAll(last);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            socket.Dispose();
+            _unbinding.Dispose();
+            connections.Dispose();
+            return ValueTask.CompletedTask;
+        }
+
+        /// <summary>Hears what one wants, and says that it is too late, whatever it is.</summary>
+        private async Task AnswerAsync(Socket late)
+        {
+            using CancellationTokenSource patience = new(ChannelEngine.LastCall, time);
+            byte[] buffer = new byte[Math.Max(ErrorResponse.MaxSize, 4096)];
+            try
+            {
+                if (await late.ReceiveAsync(buffer, patience.Token) == 0)
+                    return;
+                int written = ErrorResponse.Write(503, 1, time.GetUtcNow(), buffer);
+                await late.SendAsync(buffer.AsMemory(0, written), patience.Token);
+                late.Shutdown(SocketShutdown.Send);
+                // Closing on unread bytes would reset the answer away.
+                while (await late.ReceiveAsync(buffer, patience.Token) > 0)
+                    continue;
+            }
+            catch (Exception gone) when (gone is SocketException or OperationCanceledException)
+            {
+                // It said nothing, or has left.
+            }
+            finally
+            {
+                late.Dispose();
+            }
+        }
+    }
+}

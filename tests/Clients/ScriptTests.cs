@@ -1,0 +1,122 @@
+using ChannelServer.Client;
+using Microsoft.Extensions.Time.Testing;
+
+namespace ChannelServer.Clients;
+
+/// <summary>What a channel server does not do on request, from a server that says what a test tells it to.</summary>
+public sealed class ScriptTests
+{
+    [Fact]
+    public async Task A_server_that_goes_elsewhere_is_followed_with_the_token_and_the_count()
+    {
+        await using ScriptedServer server = new();
+        (ChannelClient client, ScriptedConnection first) = await GreetedAsync(server, Talk.Quick);
+        await using (client)
+        {
+            Assert.Equal("/pairing/v1/ws/?region=eu", first.Target);
+            await first.MessageAsync(1, "one");
+            Assert.Equal("one", (await client.NextAsync()).Text);
+            Task[] sending = [client.SendAsync("a"), client.SendAsync("b"), client.SendAsync("c")];
+            await first.SayAsync("""{"type":"ack","received":1}""");
+            await sending[0].WaitAsync(Talk.Patience);
+            await first.ReadAsync();
+            await first.ReadAsync();
+            await first.ReadAsync();
+            await first.SayAsync("""{"type":"end","code":1012,"reason":"service restart","retry":true}""");
+
+            ScriptedConnection second = await server.NextAsync();
+            Assert.Equal($"/pairing/v1/ws/AAAAAAAAAAAAAAAAAAAAAA?region=eu&resume={new string('0', 32)}&received=1", second.Target);
+            await second.GreetAsync(received: 2, token: '1');
+            await second.MessageAsync(1, "one");
+            await second.MessageAsync(2, "two");
+            Assert.Equal("two", (await client.NextAsync()).Text);
+            await sending[1].WaitAsync(Talk.Patience);
+            Assert.Equal("c", await second.ReadAsync());
+            await second.SayAsync("""{"type":"ack","received":3}""");
+            await sending[2].WaitAsync(Talk.Patience);
+            second.Cut();
+
+            ScriptedConnection third = await server.NextAsync();
+            Assert.EndsWith($"&resume={new string('1', 32)}&received=2", third.Target, StringComparison.Ordinal);
+            await third.SayAsync("""{"type":"end","code":4401,"reason":"resume refused","retry":false}""");
+            await client.ExpectEndAsync(4401, "resume refused", false);
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"type":"message","seq":2,"peer":"2","message":"two","sender":{}}""", "a gap in the sequence")]
+    [InlineData("""{"type":"ack","received":1}""", "an acknowledgement out of range")]
+    [InlineData("""{"type":"message"}""", "a malformed frame")]
+    [InlineData("no JSON", "a malformed frame")]
+    public async Task What_no_channel_server_says_is_the_end(string frame, string reason)
+    {
+        await using ScriptedServer server = new();
+        (ChannelClient client, ScriptedConnection connection) = await GreetedAsync(server, Talk.Quick);
+        await using (client)
+        {
+            await connection.SayAsync(frame);
+            await client.ExpectEndAsync(1002, reason, false);
+        }
+    }
+
+    [Fact]
+    public async Task Frames_of_an_unknown_type_are_passed_over()
+    {
+        await using ScriptedServer server = new();
+        (ChannelClient client, ScriptedConnection connection) = await GreetedAsync(server, Talk.Quick);
+        await using (client)
+        {
+            await connection.SayAsync("""{"type":"news","weather":"fine"}""");
+            await connection.MessageAsync(1, "one");
+            Assert.Equal("one", (await client.NextAsync()).Text);
+            await connection.SayAsync("""{"type":"end","code":4410,"reason":"channel expired","retry":false}""");
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_knows_only_version_1_is_spoken_to_in_version_1()
+    {
+        await using ScriptedServer server = new() { Subprotocol = null };
+        Task<ChannelClient> opening = ChannelClient.OpenAsync(server.Url, Talk.Quick);
+        ScriptedConnection connection = await server.NextAsync();
+        await connection.SayAsync("""{"channelid":"AAAAAAAAAAAAAAAAAAAAAA","link":"/v1/ws/AAAAAAAAAAAAAAAAAAAAAA"}""");
+        await using ChannelClient client = await opening;
+        Assert.Equal(1, client.Version);
+        await connection.SayAsync("""{"message":"hello","sender":{"remote":"203.0.113.9"}}""");
+        ChannelMessage message = await client.NextAsync();
+        Assert.Equal(("hello", "203.0.113.9", 1), (message.Text, message.Sender.Remote, message.Number));
+        await client.SendAsync("answer").WaitAsync(Talk.Patience);
+        Assert.Equal("answer", await connection.ReadAsync());
+        connection.Cut();
+        await client.ExpectEndAsync(1006, "connection lost", true);
+    }
+
+    [Fact]
+    public async Task A_server_that_asks_for_patience_gets_it()
+    {
+        FakeTimeProvider time = new();
+        await using ScriptedServer server = new() { Unavailable = 1 };
+        DateTimeOffset began = time.GetUtcNow();
+        Task<ChannelClient> opening = ChannelClient.OpenAsync(server.Url, Talk.Quick with { TimeProvider = time });
+        Task<ScriptedConnection> upgraded = server.NextAsync();
+        while (!upgraded.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Delay(5);
+        }
+        Assert.InRange((time.GetUtcNow() - began).TotalSeconds, 7, 9.9);
+        await (await upgraded).GreetAsync();
+        ChannelClient client = await opening.WaitAsync(Talk.Patience);
+        await (await upgraded).SayAsync("""{"type":"end","code":4410,"reason":"channel expired","retry":false}""");
+        await client.ExpectEndAsync(4410, "channel expired", false);
+        await client.DisposeAsync();
+    }
+
+    private static async Task<(ChannelClient, ScriptedConnection)> GreetedAsync(ScriptedServer server, ChannelClientOptions options)
+    {
+        Task<ChannelClient> opening = ChannelClient.OpenAsync(server.Url, options);
+        ScriptedConnection connection = await server.NextAsync();
+        await connection.GreetAsync();
+        return (await opening.WaitAsync(Talk.Patience), connection);
+    }
+}

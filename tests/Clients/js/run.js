@@ -1,0 +1,25 @@
+// Runs the tests of this folder, and ends with the line "N passed, N failed".
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { run } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const files = readdirSync(folder).filter(name => name.endsWith(".test.js")).map(name => path.join(folder, name));
+let passed = 0;
+let failed = 0;
+run({ files, concurrency: false, timeout: 120_000 })
+  .on("test:pass", ({ name, details }) => {
+    passed++;
+    console.log(`${name} (${Math.round(details.duration_ms)} ms)`);
+  })
+  .on("test:fail", ({ name, details }) => {
+    failed++;
+    const error = details.error.cause ?? details.error;
+    console.error(`${name} [FAIL]\n${error.stack ?? error}`);
+  })
+  .on("end", () => {
+    console.log(`${passed} passed, ${failed} failed`);
+    process.exit(failed === 0 && passed > 0 ? 0 : 1);
+  })
+  .resume();

@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using ChannelServer.Conformance;
+using ChannelServer.Conformance.Wire;
+using ChannelServer.Reliability.Harness;
+
+namespace ChannelServer.Reliability.Tests;
+
+/// <summary>SIGTERM with many connections, and messages on their way to all of them.</summary>
+public sealed class DrainTests
+{
+    [Fact]
+    public async Task Everyone_gets_what_was_accepted_and_the_code_within_the_window()
+    {
+        int pairs = Effort.Of(250, 2500);
+        TimeSpan window = TimeSpan.FromSeconds(Effort.Of(3, 20));
+        // The canary would be told to go like everybody else.
+        await using Trial trial = await Trial.StartAsync(new TrialOptions { Settings = [$"--drain_window={window.TotalSeconds}"], HasCanary = false });
+        List<(ChannelClient First, ChannelClient Second)> all = [];
+        for (int i = 0; i < pairs; i++)
+        {
+            ChannelClient first = await trial.OpenAsync();
+            all.Add((first, await trial.JoinAsync(first.ChannelId)));
+        }
+        string[] texts = [.. Enumerable.Range(0, 3).Select(i => $"{i} {new string('x', 1000)}")];
+        await Task.WhenAll(all.Select(async pair =>
+        {
+            await pair.First.SendTextAsync(texts);
+            // The pong tells that they are accepted. The other has read nothing yet.
+            await pair.First.ExpectNothingAsync();
+        }));
+
+        Stopwatch waited = Stopwatch.StartNew();
+        trial.Process.RequestStop();
+        TimeSpan[] ends = await Task.WhenAll(all.Select(async pair =>
+        {
+            await pair.Second.ExpectMessagesAsync(texts);
+            // Fails on a reset, and on an end without the code.
+            await ExpectShutdownAsync(pair.Second, window);
+            await ExpectShutdownAsync(pair.First, window);
+            return waited.Elapsed;
+        }));
+        await trial.Process.EndedAsync();
+        Assert.True(trial.Process.ExitStatus == 0, trial.Process.Tell());
+        // Beside other tests a core may be busy for seconds.
+        Assert.True(ends.Max() < (window * 1.1) + TimeSpan.FromSeconds(Effort.IsFull ? 0 : 5), $"The last was told after {ends.Max()}.");
+        trial.Process.Log.AssertSound([], isBounded: true);
+        Assert.Empty(trial.Process.Errors.Lines);
+        Assert.Equal(2 * pairs, trial.Statsd.EndedBy("server_shutdown"));
+        Assert.Equal(trial.Statsd.Begun, trial.Statsd.Ended);
+        Figures.Add($"SIGTERM, {2 * pairs:N0} connections, {3 * pairs:N0} messages in flight, window {window.TotalSeconds:0} s",
+            $"every message and the code to all, the last after {ends.Max().TotalSeconds:0.0} s");
+    }
+
+    /// <summary>Who is at the door when it closes hears that it is too late; the kernel would reset it with the listener.</summary>
+    [Fact]
+    public async Task Who_comes_in_the_last_moment_is_told_and_not_reset()
+    {
+        int reset = 0, told = 0;
+        for (int round = 0; round < Effort.Of(3, 20); round++)
+        {
+            await using Trial trial = await Trial.StartAsync(new TrialOptions { Settings = ["--drain_window=0.1"], HasCanary = false });
+            Task<(int Told, int Reset)>[] comers = [.. Enumerable.Range(0, 16).Select(_ => ComeAsync(trial))];
+            trial.Process.RequestStop();
+            foreach ((int Told, int Reset) comer in await Task.WhenAll(comers))
+                (told, reset) = (told + comer.Told, reset + comer.Reset);
+            await trial.Process.EndedAsync();
+            Assert.True(trial.Process.ExitStatus == 0, trial.Process.Tell());
+        }
+        Figures.Add($"16 who connect again and again while the server stops", $"{told:N0} answered, {reset} reset");
+        Assert.True(told > 0);
+        // Between the last look into the queue and the end of the listener there is an instant.
+        Assert.InRange(reset, 0, 2);
+    }
+
+    /// <summary>Comes again and again until nobody listens any more.</summary>
+    private static async Task<(int Told, int Reset)> ComeAsync(Trial trial)
+    {
+        byte[] request = new UpgradeRequest().ToBytes();
+        int told = 0, reset = 0;
+        while (true)
+        {
+            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                await socket.ConnectAsync(trial.Server.Address);
+            }
+            catch (SocketException)
+            {
+                return (told, reset);
+            }
+            try
+            {
+                byte[] answer = new byte[12];
+                await socket.SendAsync(request);
+                int read = await socket.ReceiveAsync(answer);
+                Assert.True(read == 0 || Encoding.ASCII.GetString(answer) is "HTTP/1.1 101" or "HTTP/1.1 503", Encoding.ASCII.GetString(answer));
+                told += Math.Sign(read);
+                reset += 1 - Math.Sign(read);
+            }
+            catch (SocketException)
+            {
+                reset++;
+            }
+        }
+    }
+
+    private static async Task ExpectShutdownAsync(ChannelClient client, TimeSpan window)
+    {
+        Frame frame;
+        do
+            frame = await client.Connection.ReadFrameAsync(window + RawConnection.Patience);
+        while (frame.FirstOctet == Frame.Ping);
+        Golden.AssertFrame("close-1001", frame);
+        await client.SendAsync(ClientFrame.Close(1001));
+        await client.Connection.ExpectEndAsync();
+        await client.DisposeAsync();
+    }
+}
