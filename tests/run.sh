@@ -86,38 +86,61 @@ tally() { # tally NAME LOG STATUS: adds the counts of a test executable's run
   add "$((ok > 0 ? ok : 0))" "$bad" "$not"
 }
 
-run_in_node() { # run_in_node FOLDER SCRIPT TITLE
-  local missing=() engine
-  say "$3, in Node.js"
+# What runs in Node.js: installs it, and what the folder's lock file names. Fetched once, and again when that file changes.
+node_ready() { # node_ready FOLDER
+  local missing=()
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
   if [ ${#missing[@]} -gt 0 ] && ! install "${missing[@]}"; then
     echo "Skipped: ${missing[*]} missing, and could not be installed."
     add 0 0 1
-    return
+    return 1
   fi
-  # Fetched once, and again when the lock file changes.
   if ! (cd "$1" && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
     echo "Skipped: npm could not fetch what $1/package.json names."
     add 0 0 1
-    return
+    return 1
   fi
-  for engine in $engines; do
-    run_script "$1/$2" "$engine"
+}
+
+run_schemas() {
+  local log status
+  say "Schemas (docs/schema and docs/asyncapi.yaml), in Node.js"
+  node_ready tests/Schema || return
+  log=$(mktemp)
+  node --test --test-reporter=tap tests/Schema/schema.test.js >"$log" 2>&1
+  status=$?
+  grep -A 20 '^not ok' "$log"
+  add_lines "$status" "$(sed -nE 's/^# pass ([0-9]+)$/\1/p' "$log")" "$(sed -nE 's/^# fail ([0-9]+)$/\1/p' "$log")"
+  rm -f "$log"
+}
+
+run_in_node() { # run_in_node TITLE FOLDER SCRIPT...
+  local engine script title=$1 folder=$2
+  shift 2
+  say "$title, in Node.js"
+  node_ready "$folder" || return
+  for script in "$@"; do
+    for engine in $engines; do
+      run_script "$folder/$script" "$engine"
+    done
   done
 }
 
 run_script() { # run_script SCRIPT ENGINE: a script that ends with the line "N passed, N failed"
   local log status
   log=$(mktemp)
-  echo "engine $2:"
+  echo "engine $2, ${1##*/}:"
   CHANNEL_SERVER_ENGINE=$2 node "$1" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
-  local ok bad
-  ok=$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log") bad=$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")
+  add_lines "$status" "$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log")" "$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")"
   rm -f "$log"
-  [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ] && bad=1
-  add "${ok:-0}" "${bad:-0}" 0
+}
+
+add_lines() { # add_lines STATUS PASSED FAILED: what a script printed; one that printed nothing has failed
+  local bad=${3:-0}
+  [ "$1" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+  add "${2:-0}" "$bad" 0
 }
 
 say "Build"
@@ -148,6 +171,7 @@ for project in $(grep -l xunit.v3 tests/*/*.csproj); do
     run_project "$folder"
   fi
 done
-run_in_node tests/RealClient pairing.test.js "Real client (fxa-pairing-channel)"
-run_in_node tests/Clients/js run.js "JavaScript client"
+run_schemas
+run_in_node "Real client (fxa-pairing-channel)" tests/RealClient pairing.test.js resume.test.js
+run_in_node "JavaScript client" tests/Clients/js run.js
 finish

@@ -1,15 +1,13 @@
 // Mozilla's fxa-pairing-channel as npm has it, against a running channel server: both ends of a pairing, with its TLS 1.3
 // inside, fifty times.
 import assert from "node:assert/strict";
-import { webcrypto } from "node:crypto";
-import { createRequire } from "node:module";
 import { WebSocket } from "ws";
+import { Events, MESSAGES, PairingChannel, within } from "./client.js";
 import { startServer } from "./server.js";
 
 const PAIRINGS = 50;
 const PATIENCE_MS = 15_000;
 
-// What the client expects of a browser.
 const sockets = [];
 globalThis.WebSocket = class extends WebSocket {
   constructor(url) {
@@ -18,40 +16,6 @@ globalThis.WebSocket = class extends WebSocket {
     this.ended = new Promise(resolve => this.once("close", (code, reason) => resolve(`${code} ${reason}`)));
   }
 };
-globalThis.window = globalThis;
-globalThis.crypto ??= webcrypto;
-globalThis.CustomEvent ??= class extends Event {
-  constructor(type, init) {
-    super(type, init);
-    this.detail = init?.detail ?? null;
-  }
-};
-
-const { PairingChannel } = createRequire(import.meta.url)("fxa-pairing-channel/dist/FxAccountsPairingChannel.babel.umd.js");
-
-/** The events of one end, to be awaited one by one. An error is always a failure. */
-class Events {
-  #arrived = [];
-  #wake = () => {};
-
-  constructor(channel) {
-    for (const type of ["message", "close", "error"]) {
-      channel.addEventListener(type, event => {
-        this.#arrived.push(event);
-        this.#wake();
-      });
-    }
-  }
-
-  async next(type) {
-    while (this.#arrived.length === 0) {
-      await new Promise(resolve => (this.#wake = resolve));
-    }
-    const event = this.#arrived.shift();
-    assert.equal(event.type, type, event.detail?.error?.message);
-    return event.detail;
-  }
-}
 
 async function pair(url) {
   sockets.length = 0;
@@ -62,14 +26,14 @@ async function pair(url) {
   const heardBySupplicant = new Events(supplicant);
 
   // Three messages, after five of the TLS handshake and before the two closing alerts: exactly the ten that a channel allows.
-  for (const [sender, heard, message] of [
-    [supplicant, heardByAuthority, { message: "pair:supp:request", data: { scope: "profile \u00e4\u20ac\ud83e\udd8a", state: "\"\\\n\u2028" } }],
-    [authority, heardBySupplicant, { message: "pair:auth:authorize", data: { code: "0123456789abcdef".repeat(16) } }],
-    [supplicant, heardByAuthority, { message: "pair:supp:authorize", data: null }],
+  for (const [i, sender, heard] of [
+    [0, supplicant, heardByAuthority],
+    [1, authority, heardBySupplicant],
+    [2, supplicant, heardByAuthority],
   ]) {
-    await sender.send(message);
+    await sender.send(MESSAGES[i]);
     const { data, sender: facts } = await heard.next("message");
-    assert.deepEqual(data, message);
+    assert.deepEqual(data, MESSAGES[i]);
     assert.equal(facts.ua, "real-client/1.0");
   }
 
@@ -87,14 +51,6 @@ async function refused(url) {
     PairingChannel.connect(url, "AAAAAAAAAAAAAAAAAAAAAA", new Uint8Array(32)), /Error while creating the pairing channel/);
 }
 
-function within(promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
 const server = await startServer();
 const tests = [
   ["a join of an unknown channel is refused", refused],
@@ -104,7 +60,7 @@ let passed = 0;
 let failed = 0;
 for (const [name, test] of tests) {
   try {
-    await within(test(server.url));
+    await within(PATIENCE_MS, test(server.url));
     passed++;
   } catch (error) {
     failed++;

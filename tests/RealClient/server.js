@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const built = fileURLToPath(new URL("../../src/ChannelServer/bin/Release/net10.0/channelserver.dll", import.meta.url));
 
-/** A server with settings such as "--max_exchanges=0". */
+/** @param settings Arguments for the server, if it is one of our own. */
 export async function startServer(...settings) {
   if (process.env.CHANNEL_SERVER_URL) {
     return { url: process.env.CHANNEL_SERVER_URL, stop: async () => {} };

@@ -32,6 +32,8 @@ internal sealed class Census(Shard core, ModelServer model, World world)
                 midway++;
         }
         Equal(Outboxes(core).Lent, waiting, "buffers of outboxes are lent");
+        Equal(core.HeldCount, model.Held, "seats are held");
+        Equal(core.KeptBuffersLent, model.Keeping, "buffers of kept messages are lent");
         int partials = Partials(core).Lent;
         // Who is ending may keep its last message a little longer.
         int most = midway + ending + (IsWithinRead ? 1 : 0);
@@ -39,7 +41,9 @@ internal sealed class Census(Shard core, ModelServer model, World world)
             $"{partials} partial messages are lent, with {midway} clients in the middle of one and {ending} ending");
 
         DeadlineCounts counts = model.Counts;
-        Equal(Lifespans(core).Count(), counts.Lifespans, "lifespans stand");
+        Equal(Expiries(core).Count(), counts.Notices, "notices of an end stand");
+        Equal(Lifespans(core).Count(), counts.Lifespans - counts.Notices, "lifespans stand");
+        Equal(Holds(core).Count(), counts.Windows, "windows stand");
         Equal(Heartbeats(core).Count(), counts.Heartbeats, "heartbeats stand");
         Equal(Stalls(core).Count(), counts.Stalls, "stalled writes stand");
         Equal(Closings(core).Count() + LastChances(core).Count(), counts.Closings, "closings stand");
@@ -55,13 +59,15 @@ internal sealed class Census(Shard core, ModelServer model, World world)
         int number = connection.Number;
         SimulationFailure.Unless(session.Phase == expected.Phase, $"The phase is {session.Phase}, not {expected.Phase}", number);
         SimulationFailure.Unless(session.EndedBy == expected.Reason, $"The end is {session.EndedBy}, not {expected.Reason}", number);
-        SimulationFailure.Unless(session.Seat is null == expected.Channel is null, "The seat outlives the session, or the other way round", number);
+        SimulationFailure.Unless(session.Seat is null == expected.Seat is null, "The seat outlives the session, or the other way round", number);
         int pending = expected.Phase == SessionPhase.Finished ? 0 : expected.Pending;
         SimulationFailure.Unless(session.Unsent.Length == pending, $"{session.Unsent.Length} octets are unsent, not {pending}", number);
     }
 
     public void RequireAllReturned()
     {
+        Equal(core.HeldCount, 0, "seats are held");
+        Equal(core.KeptBuffersLent, 0, "buffers of kept messages are lent");
         Equal(Outboxes(core).Lent, 0, "buffers of outboxes are lent");
         Equal(Partials(core).Lent, 0, "partial messages are lent");
         Equal(BuffersOf(Partials(core)).Lent, 0, "buffers of partial messages are lent");
@@ -81,6 +87,12 @@ internal sealed class Census(Shard core, ModelServer model, World world)
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_lifespans")]
     private static extern ref DeadlineList<Channel, Channel.Lifespan> Lifespans(Shard core);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_expiries")]
+    private static extern ref DeadlineList<Channel, Channel.Lifespan> Expiries(Shard core);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_holds")]
+    private static extern ref DeadlineList<SeatHold, SeatHold.Window> Holds(Shard core);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_heartbeats")]
     private static extern ref DeadlineList<Session, Session.Pulse> Heartbeats(Shard core);

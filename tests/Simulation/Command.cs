@@ -34,6 +34,11 @@ internal static class Command
             if (replay.Reasons[(int)reason] > 0)
                 Console.WriteLine($"{replay.Reasons[(int)reason],10} {reason}");
         }
+        Tally tally = replay.Tally;
+        Console.WriteLine($"{tally.Messages} messages at clients that come back, {tally.Resumes} resumes; of {tally.Doubtful} by clients that "
+            + $"cannot say what they have, {tally.Repeating} repeated something, {tally.Repeated} messages");
+        foreach (Rarity rarity in Enum.GetValues<Rarity>())
+            Console.WriteLine($"{tally[rarity],10} {rarity}");
         if (count > 1)
             Console.WriteLine($"{count} seeds hold, {replay.Events} events in {Stopwatch.GetElapsedTime(started).TotalSeconds:F1} s");
         return 0;

@@ -16,7 +16,10 @@ internal sealed class Referee
     private readonly Prng _entropy;
     private readonly int _index;
     private readonly int _shards;
-    private readonly byte[] _drawn = new byte[ChannelId.Octets];
+    private readonly List<byte[]> _draws = [];
+    private byte[] _lastId = new byte[ChannelId.Octets];
+    private bool _drawsId;
+    private Connection? _holder;
     private readonly byte[] _copy = new byte[64 * 1024];
     private int _untilFullCheck;
 
@@ -26,8 +29,8 @@ internal sealed class Referee
         _entropy = entropy;
         Swarm swarm = world.Swarm;
         (_index, _shards) = (swarm.Shard, swarm.Shards);
-        _core = new Shard(_index, _shards, swarm.Limits, _listener, DrawId);
-        Model = new ModelServer(swarm.Limits, Census.DeadlinesPerAdvance);
+        _core = new Shard(_index, _shards, swarm.Limits, _listener, Draw);
+        Model = new ModelServer(swarm.Limits, Census.DeadlinesPerAdvance, world.Tally);
         _census = new Census(_core, Model, world);
     }
 
@@ -50,32 +53,61 @@ internal sealed class Referee
 
     public void Open(Connection connection, byte[] head)
     {
-        Person person = connection.Client.Person;
+        Guest guest = connection.Client.Guest;
         Note(connection, TraceKind.Opened, head.Length);
-        _core.Open(connection.Session, person.Visitor, head);
-        bool isOurs = (int)(System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(_drawn) % (uint)_shards) == _index;
+        _draws.Clear();
+        _drawsId = true;
+        _core.Open(connection.Session, VisitorOf(guest), head);
+        _drawsId = false;
+        string? token = IsResumable ? Convert.ToHexStringLower(_draws[^1]) : null;
+        _lastId = _draws[^(IsResumable ? 2 : 1)];
+        bool isOurs = (int)(System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(_lastId) % (uint)_shards) == _index;
         SimulationFailure.Unless(isOurs, "A new channel's id belongs to another shard", connection.Number);
-        Model.Open(connection.Model, person, head, ModelText.ChannelName(_drawn));
-        Note(connection, TraceKind.Seated, connection.Model.Channel!.Number);
+        Model.Open(connection.Model, guest, head, ModelText.ChannelName(_lastId), token);
+        Note(connection, TraceKind.Seated, connection.Model.Seat!.Channel.Number);
         Compare();
     }
 
     public void Join(Connection connection, byte[] id, byte[] head)
     {
-        Person person = connection.Client.Person;
+        Guest guest = connection.Client.Guest;
         Note(connection, TraceKind.Joined, head.Length, id.Length);
-        _core.Join(connection.Session, id, person.Visitor, head);
-        Model.Join(connection.Model, person, head, Encoding.Latin1.GetString(id));
-        Note(connection, TraceKind.Seated, connection.Model.Channel?.Number ?? 0);
+        _draws.Clear();
+        _core.Join(connection.Session, id, VisitorOf(guest), head);
+        string? token = _draws.Count > 0 ? Convert.ToHexStringLower(_draws[0]) : null;
+        Model.Join(connection.Model, guest, head, Encoding.Latin1.GetString(id), token);
+        Note(connection, TraceKind.Seated, connection.Model.Seat?.Channel.Number ?? 0);
+        Compare();
+    }
+
+    /// <summary>The connection that a resume would take over, of which the driver first hands in what has arrived.</summary>
+    public Connection? Holder(Connection connection)
+    {
+        Session? holder = _core.Predecessor(connection.Client.Id, VisitorOf(connection.Client.Guest));
+        return _holder = holder is null ? null : _world.Connections[((SimulatedSession)holder).Number];
+    }
+
+    public void Resume(Connection connection, byte[] id, byte[] head)
+    {
+        Guest guest = connection.Client.Guest;
+        Note(connection, TraceKind.Resumed, head.Length, id.Length);
+        _draws.Clear();
+        _core.Resume(connection.Session, id, VisitorOf(guest), head);
+        ModelSession? earlier = Model.Resume(connection.Model, guest, head, Encoding.Latin1.GetString(id), DrawnToken);
+        bool wasNamed = earlier is null || earlier.Number == _holder?.Number;
+        SimulationFailure.Unless(wasNamed, "A session was taken over, and the driver did not know which", connection.Number);
+        Note(connection, TraceKind.Seated, connection.Model.Seat?.Channel.Number ?? 0);
+        if (connection.Session.Seat is not null)
+            connection.Client.Device?.NoteSeated(connection);
         Compare();
     }
 
     public void Refuse(Connection connection, byte[] head, EndReason refusal)
     {
-        Person person = connection.Client.Person;
+        Guest guest = connection.Client.Guest;
         Note(connection, TraceKind.Refused);
-        _core.Refuse(connection.Session, person.Visitor, head, refusal);
-        Model.Refuse(connection.Model, person, head, refusal);
+        _core.Refuse(connection.Session, VisitorOf(guest), head, refusal);
+        Model.Refuse(connection.Model, guest, head, refusal);
         Compare();
     }
 
@@ -101,6 +133,15 @@ internal sealed class Referee
         Note(connection, TraceKind.InputEnded);
         _core.InputEnded(connection.Session);
         Model.InputEnded(connection.Model);
+        Compare();
+    }
+
+    /// <summary>Nothing can be written any more; what has arrived is still handed in.</summary>
+    public void OutputBroken(Connection connection)
+    {
+        Note(connection, TraceKind.OutputBroken);
+        _core.OutputBroken(connection.Session);
+        Model.OutputBroken(connection.Model);
         Compare();
     }
 
@@ -139,6 +180,7 @@ internal sealed class Referee
         connection = isThere ? _world.Connections[((SimulatedSession)session).Number] : null!;
         if (isThere)
         {
+            Model.AboutToServe(connection.Model);
             connection.Model.IsChanged = false;
             Census.CheckSession(connection);
         }
@@ -163,12 +205,28 @@ internal sealed class Referee
         _census.RequireAllReturned();
     }
 
-    private void DrawId(Span<byte> octets)
+    private bool IsResumable => _world.Swarm.Limits.ResumeWindow > TimeSpan.Zero;
+
+    private static Visitor VisitorOf(Guest guest)
+    {
+        Visitor visitor = guest.Person.Visitor with { Version = guest.Version };
+        return guest.Claim is null ? visitor : visitor with { Claim = ResumeClaim.Of(Encoding.Latin1.GetBytes(guest.Claim.Query)) };
+    }
+
+    private string DrawnToken()
+    {
+        SimulationFailure.Unless(_draws.Count == 1, $"{_draws.Count} tokens were drawn, not 1");
+        return Convert.ToHexStringLower(_draws[0]);
+    }
+
+    private void Draw(Span<byte> octets)
     {
         // Once in a while chance repeats itself: an id that is taken must be drawn again.
-        if (!_entropy.Chance(200))
-            _entropy.Fill(_drawn);
-        _drawn.CopyTo(octets);
+        byte[] drawn = (byte[])_lastId.Clone();
+        if (!_drawsId || _draws.Count > 0 || !_entropy.Chance(200))
+            _entropy.Fill(drawn);
+        _draws.Add(drawn);
+        drawn.CopyTo(octets);
     }
 
     /// <summary>

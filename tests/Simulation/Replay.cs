@@ -14,6 +14,9 @@ internal sealed class Replay(Action<World>? prepare = null)
     /// <summary>How often a session ended, or was refused, for each reason, in all worlds so far.</summary>
     public int[] Reasons { get; } = new int[Enum.GetValues<Relay.EndReason>().Length];
 
+    /// <summary>What clients that come back have seen, in all worlds so far.</summary>
+    public Tally Tally { get; } = new();
+
     /// <summary>The most sessions that lived at once in the last world.</summary>
     public int Peak { get; private set; }
 
@@ -23,7 +26,7 @@ internal sealed class Replay(Action<World>? prepare = null)
     public ulong Run(ulong seed, int? clients = null, int? steps = null)
     {
         _trace.Reset();
-        World world = new(seed, _trace, clients, steps);
+        World world = new(seed, _trace, Tally, clients, steps);
         try
         {
             prepare?.Invoke(world);
@@ -61,11 +64,13 @@ internal sealed class Replay(Action<World>? prepare = null)
     {
         if (where is null)
             return [];
-        string? name = world.Connections[where.Value].Client.Name;
+        Client found = world.Connections[where.Value].Client;
+        string? name = found.Device?.Name ?? found.Name;
         HashSet<int> involved = [-1, where.Value];
         foreach (Connection other in world.Connections)
         {
-            if (name is not null && other.Client.Name == name)
+            bool isOurs = other.Client.Device is not null && other.Client.Device == found.Device;
+            if (isOurs || (name is not null && other.Client.Name == name))
                 involved.Add(other.Number);
         }
         return involved;

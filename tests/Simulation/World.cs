@@ -11,11 +11,12 @@ internal sealed class World
     private readonly Referee _referee;
     private readonly Crowd _crowd;
 
-    public World(ulong seed, Trace trace, int? clients = null, int? steps = null)
+    public World(ulong seed, Trace trace, Tally tally, int? clients = null, int? steps = null)
     {
+        Trace = trace;
+        Tally = tally;
         Prng chance = new(seed);
         Swarm = Swarm.Draw(chance.Fork(), clients, steps);
-        Trace = trace;
         _network = chance.Fork();
         _referee = new Referee(this, chance.Fork());
         Driver = new Driver(this, _referee, chance.Fork());
@@ -39,6 +40,9 @@ internal sealed class World
 
     /// <summary>How often a session ended, or was refused, for each reason.</summary>
     public int[] Reasons => _referee.Reasons;
+
+    /// <summary>What clients that come back have seen.</summary>
+    public Tally Tally { get; }
 
     /// <summary>The most sessions that lived at once.</summary>
     public int Peak { get; private set; }
@@ -111,6 +115,9 @@ internal sealed class World
             case Happening.Act:
                 _crowd.Act(whom!);
                 break;
+            case Happening.Return:
+                _crowd.Return(whom!);
+                break;
             case Happening.ClientReads:
                 _crowd.Read(whom!);
                 break;
@@ -121,12 +128,16 @@ internal sealed class World
                 DeliverDown(whom!);
                 break;
             case Happening.ResetUp:
-                whom!.IsReset = true;
+                // The cut can be anywhere: some of what was under way was faster.
+                if (!whom!.IsReleased)
+                    whom.Up.Deliver(_network.Below(whom.Up.InFlight + 1));
+                whom.NoteArrived();
+                whom.IsReset = true;
                 Driver.PostReadable(whom);
                 Driver.PostWritable(whom);
                 break;
             case Happening.ResetDown:
-                Crowd.BecomeOver(whom!);
+                _crowd.BecomeOver(whom!);
                 break;
             case Happening.Writable:
                 whom!.IsWritableDue = false;
@@ -187,8 +198,9 @@ internal sealed class World
         Relay.Limits limits = Swarm.Limits;
         bool timesOut = limits.Heartbeat > TimeSpan.Zero;
         TimeSpan patience = timesOut ? limits.ClientTimeout : limits.ConnLifespan;
-        RunUntilEmpty(Now + TimeSpan.FromSeconds(10) + patience + limits.CloseTimeout);
+        RunUntilEmpty(Now + TimeSpan.FromSeconds(10) + patience + limits.ResumeWindow + limits.CloseTimeout);
         bool mustBeGone = timesOut || limits.ConnLifespan > TimeSpan.Zero;
+        SimulationFailure.Unless(!mustBeGone || _referee.Model.Held == 0, "Held seats outlive their windows");
         SimulationFailure.Unless(!mustBeGone || _referee.Model.Unfinished.Count == 0, "Sessions outlive their clients",
             _referee.Model.Unfinished.Count > 0 ? _referee.Model.Unfinished[0].Number : null);
         bool maySing = !Driver.IsStopping && limits.MaxChannelConnections > 1;
@@ -196,6 +208,7 @@ internal sealed class World
 
         Driver.Stop();
         RunUntilEmpty(Now + TimeSpan.FromSeconds(10) + limits.CloseTimeout);
+        _crowd.RequireDelivered();
     }
 
     private void RunUntilEmpty(TimeSpan end)

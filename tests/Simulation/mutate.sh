@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Breaks a copy of the core on purpose, once for each patch in mutations/, and lets the simulation find it. Prints one line for each:
+# Breaks a copy of the core on purpose, once for each patch in mutations/, and lets the simulation find it. Some patches (alike) break the oracle in the same
+# way, or the driver: those only the judge at the clients' end can find. Prints one line for each:
 # the mutation, the seed that found it (they count from 1), and how it showed. Fails when a patch no longer applies, or finds nothing.
 #   tests/Simulation/mutate.sh [PATTERN]      only the patches whose names contain the pattern
 set -uo pipefail

@@ -133,14 +133,22 @@ internal sealed partial class Shard
         if (session.Outbox.IsEmpty)
         {
             if (session.IsStalled)
-                ResumePulse(session);
-            session.IsStalled = false;
+                EndStall(session);
         }
         else if (progressed || !session.IsStalled)
         {
             session.IsStalled = true;
             _stalls.Append(session, Now + limits.WriteTimeout);
         }
+    }
+
+    private void EndStall(Session session)
+    {
+        session.IsStalled = false;
+        // Its driver comes by once more, for what was not told meanwhile.
+        if (session.Version == ProtocolVersion.Two)
+            Touch(session);
+        ResumePulse(session);
     }
 
     private void ResumePulse(Session session)

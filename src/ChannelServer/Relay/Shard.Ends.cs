@@ -42,6 +42,9 @@ internal sealed partial class Shard
 
     private void End(Session session, EndReason reason, ushort code)
     {
+        // Or the client could not tell what was accepted from what was refused. Whose seat is taken over learns it there.
+        if (reason != EndReason.TakenOver)
+            TellAccepted(session, session.Seat!);
         Retire(session, reason, code);
         // Nobody is there to be told, or must be: what waits in the queue of a session that was taken over is sent again on the other
         // connection, and a client that reads both would have it twice.

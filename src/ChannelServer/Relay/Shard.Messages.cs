@@ -149,13 +149,20 @@ internal sealed partial class Shard
     /// <summary>Adds what belongs behind the frames that leave in one write: what was accepted, and the ping that asks what has arrived.</summary>
     private void Seal(Session session, Seat seat)
     {
-        if (session.Version == ProtocolVersion.Two && session.AcceptedTold != seat.Accepted)
-        {
-            session.AcceptedTold = seat.Accepted;
-            session.Outbox.AppendFrame(_frames.Ack(seat.Accepted), _buffers);
-        }
+        // While a write is stuck nothing leaves: one count behind it tells as much as many, and many would be bounded by nothing.
+        if (!session.IsStalled)
+            TellAccepted(session, seat);
         if (KeepsEnvelopes && seat.Pinged != seat.Numbered)
             PingFor(session, seat, seat.Numbered);
+    }
+
+    /// <summary>Tells a client of version 2 how many of its messages were accepted, if it does not know.</summary>
+    private void TellAccepted(Session session, Seat seat)
+    {
+        if (session.Version != ProtocolVersion.Two || session.AcceptedTold == seat.Accepted)
+            return;
+        session.AcceptedTold = seat.Accepted;
+        session.Outbox.AppendFrame(_frames.Ack(seat.Accepted), _buffers);
     }
 
     /// <summary>Asks the client to acknowledge all envelopes up to a number: its pong comes behind them.</summary>

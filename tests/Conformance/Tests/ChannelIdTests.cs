@@ -13,7 +13,7 @@ public sealed class ChannelIdTests(Servers servers)
         await using ChannelClient client = await ChannelClient.UpgradeAsync(server, "/v1/ws/");
         Frame greeting = await client.ReadFrameAsync();
         string id = greeting.PayloadText.Split('"')[3];
-        Golden.AssertFrame("greeting", greeting, id);
+        Golden.AssertGreeting("greeting", greeting, id);
     }
 
     [Fact]
@@ -22,7 +22,7 @@ public sealed class ChannelIdTests(Servers servers)
         ServerUnderTest server = await servers.DefaultAsync();
         await using ChannelClient first = await ChannelClient.OpenAsync(server);
         await using ChannelClient second = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}");
-        Golden.AssertFrame("greeting", await second.ReadFrameAsync(), first.ChannelId);
+        Golden.AssertGreeting("greeting", await second.ReadFrameAsync(), first.ChannelId);
     }
 
     [Fact]

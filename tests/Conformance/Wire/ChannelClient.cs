@@ -1,18 +1,31 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 
 namespace ChannelServer.Conformance.Wire;
 
-/// <summary>A version 1 client on a <see cref="RawConnection"/>: the upgrade, the greeting, messages, the close.</summary>
+/// <summary>A client on a <see cref="RawConnection"/>: the upgrade, the greeting, messages, the close. Of version 1, unless its headers say otherwise.</summary>
 internal sealed class ChannelClient : IAsyncDisposable
 {
+    /// <summary>The header that asks for version 2.</summary>
+    public const string VersionTwo = "Sec-WebSocket-Protocol: channelserver.v2";
+
     private ChannelClient(RawConnection connection) => Connection = connection;
 
     public RawConnection Connection { get; }
 
     /// <summary>The id that the greeting told; empty for a client that was refused.</summary>
     public string ChannelId { get; private set; } = "";
+
+    /// <summary>The token that the greeting told; empty where there is no resume.</summary>
+    public string Token { get; private set; } = "";
+
+    /// <summary>The greeting, as it came.</summary>
+    public Frame Greeting { get; private set; }
+
+    /// <summary>How many of this seat's messages the greeting said the server has; null where it did not say.</summary>
+    public int? Received { get; private set; }
 
     /// <summary>Opens a new channel.</summary>
     public static Task<ChannelClient> OpenAsync(ServerUnderTest server, IPAddress? from = null, params string[] headers) =>
@@ -21,6 +34,23 @@ internal sealed class ChannelClient : IAsyncDisposable
     /// <summary>Joins a channel, and expects to be let in.</summary>
     public static Task<ChannelClient> JoinAsync(ServerUnderTest server, string channelId, IPAddress? from = null, params string[] headers) =>
         EnterAsync(server, $"/v1/ws/{channelId}", from, headers);
+
+    /// <summary>Takes the seat of an earlier client back, and expects to get it.</summary>
+    public static Task<ChannelClient> ResumeAsync(
+        ServerUnderTest server, ChannelClient earlier, int? received = null, IPAddress? from = null, params string[] headers) =>
+        EnterAsync(server, ResumeTarget(earlier.ChannelId, earlier.Token, received), from, headers);
+
+    /// <summary>Asks for the seat of an earlier client with its token, and expects the one answer of a refusal.</summary>
+    public static async Task ExpectNoResumeAsync(ServerUnderTest server, ChannelClient earlier, int? received = null, params string[] headers)
+    {
+        await using ChannelClient refused = await UpgradeAsync(
+            server, ResumeTarget(earlier.ChannelId, earlier.Token, received), headers: headers);
+        await refused.ExpectCloseAsync("close-4401");
+    }
+
+    public static string ResumeTarget(string channelId, string token, int? received = null) => received is null
+        ? $"/v1/ws/{channelId}?resume={token}"
+        : string.Create(CultureInfo.InvariantCulture, $"/v1/ws/{channelId}?resume={token}&received={received}");
 
     /// <summary>Upgrades, but reads nothing after the 101: for those who expect a refusal.</summary>
     public static async Task<ChannelClient> UpgradeAsync(
@@ -48,9 +78,12 @@ internal sealed class ChannelClient : IAsyncDisposable
 
     public async Task ReadGreetingAsync()
     {
-        string greeting = await ReadTextAsync();
-        using JsonDocument json = JsonDocument.Parse(greeting);
+        Greeting = await ReadFrameAsync();
+        Assert.True(Greeting.FirstOctet == Frame.Text, $"Expected a greeting, got: {Greeting}");
+        using JsonDocument json = JsonDocument.Parse(Greeting.Payload);
         ChannelId = json.RootElement.GetProperty("channelid").GetString()!;
+        Token = json.RootElement.TryGetProperty("resume", out JsonElement token) ? token.GetString()! : "";
+        Received = json.RootElement.TryGetProperty("received", out JsonElement received) ? received.GetInt32() : null;
     }
 
     public Task SendTextAsync(params string[] texts) => Connection.SendAsync([.. texts.Select(ClientFrame.Text)]);
@@ -107,6 +140,29 @@ internal sealed class ChannelClient : IAsyncDisposable
         Frame frame = await ReadFrameAsync();
         Golden.AssertFrame(golden, frame);
         await Connection.ExpectEndAsync();
+    }
+
+    /// <summary>Expects a ping with this number, and nothing before it. Does not answer it.</summary>
+    public async Task ExpectNumberAsync(int number)
+    {
+        Frame frame = await Connection.ReadFrameAsync();
+        Assert.True(
+            frame.FirstOctet == Frame.Ping && frame.PayloadText == number.ToString(CultureInfo.InvariantCulture),
+            $"Expected the ping of number {number}, got: {frame}");
+    }
+
+    /// <summary>Says that everything up to this number has been received.</summary>
+    public Task AcknowledgeAsync(int number) =>
+        SendAsync(ClientFrame.Pong(Encoding.ASCII.GetBytes(number.ToString(CultureInfo.InvariantCulture))));
+
+    /// <summary>Expects an envelope with this message and behind it the ping with its number; answers neither.</summary>
+    public async Task ExpectNumberedAsync(int number, string message)
+    {
+        Frame frame = await Connection.ReadFrameAsync();
+        Assert.True(frame.FirstOctet == Frame.Text, $"Expected \"{message}\", got: {frame}");
+        using JsonDocument json = JsonDocument.Parse(frame.Payload);
+        Assert.Equal(message, json.RootElement.GetProperty("message").GetString());
+        await ExpectNumberAsync(number);
     }
 
     /// <summary>Proves that nothing waits for this client, and that its session lives: a ping's answer is the next frame.</summary>

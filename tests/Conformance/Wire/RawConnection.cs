@@ -104,6 +104,14 @@ internal sealed class RawConnection : IAsyncDisposable
         return _start == _end && !await TryReceiveAsync("a frame or the end", deadline.Token) ? null : await ReadFrameAsync();
     }
 
+    /// <summary>Reads that many octets, whatever they are.</summary>
+    public async Task<byte[]> ReadExactlyAsync(int octets)
+    {
+        using CancellationTokenSource deadline = Deadline(Patience);
+        await FillAsync(octets, $"{octets} octets", deadline.Token);
+        return Take(octets);
+    }
+
     /// <summary>All that still comes, whether the stream then ends or is reset.</summary>
     public async Task<byte[]> ReadToEndAsync(TimeSpan within)
     {

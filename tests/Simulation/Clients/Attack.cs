@@ -1,3 +1,4 @@
+using System.Text;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Simulation;
@@ -9,6 +10,7 @@ internal enum Attack : byte
     MutatedFrames,
     PingFlood,
     PongFlood,
+    FalsePongs,
     TinyFragments,
     Oversize,
     HugeLength,
@@ -37,6 +39,11 @@ internal static class Attacks
             case Attack.PingFlood or Attack.PongFlood:
                 for (int i = chance.Between(1, 400); i > 0; i--)
                     ClientFrames.Frame(to, attack == Attack.PingFlood ? 0x89 : 0x8A, Noise(chance.Pick(0, 0, 0, 4, 125), chance), chance);
+                return;
+            case Attack.FalsePongs:
+                // Numbers that were sent, or will be, or never; and what is no number.
+                byte[] number = Encoding.ASCII.GetBytes(chance.Pick("0", "1", "2", "9", "64", "2147483648", "9999999999", "12345678901", "01", "-1", "1 ", ""));
+                ClientFrames.Frame(to, 0x8A, number, chance);
                 return;
             case Attack.TinyFragments:
                 ClientFrames.Frame(to, 0x01, [], chance);

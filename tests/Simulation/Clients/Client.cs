@@ -1,3 +1,5 @@
+using ChannelServer.Relay;
+
 namespace ChannelServer.Simulation;
 
 /// <summary>How a client behaves.</summary>
@@ -31,6 +33,18 @@ internal enum Temperament : byte
     Hostile,
 }
 
+/// <summary>How a connection is lost at a given octet.</summary>
+internal enum Cut : byte
+{
+    Reset,
+
+    /// <summary>The client's direction ends, without a close frame.</summary>
+    End,
+
+    /// <summary>The client is gone without a word.</summary>
+    Vanish,
+}
+
 /// <summary>A client: who it is, what it wants, how far it has come.</summary>
 internal sealed class Client(int number, Temperament temperament, Person person, byte[] id, byte[] head, Prng chance)
 {
@@ -50,6 +64,27 @@ internal sealed class Client(int number, Temperament temperament, Person person,
 
     /// <summary>What its socket has not taken yet.</summary>
     public ByteQueue Outgoing { get; } = new();
+
+    public ProtocolVersion Version { get; init; }
+
+    /// <summary>The seat that it wants back.</summary>
+    public Claim? Claim { get; init; }
+
+    /// <summary>Whether the claim is what it has been told.</summary>
+    public bool IsHonest { get; init; } = true;
+
+    /// <summary>Whose connection this is, if it comes back when it is lost.</summary>
+    public Device? Device { get; init; }
+
+    public Guest Guest => new(Person, Version, Claim);
+
+    /// <summary>Octets of either direction after which the connection is cut; -1 when it is not.</summary>
+    public int CutDownAt { get; init; } = -1;
+
+    public int CutUpAt { get; init; } = -1;
+
+    /// <summary>How it is cut.</summary>
+    public Cut Cut { get; init; }
 
     /// <summary>How it attacks, when it is hostile.</summary>
     public Attack Attack { get; init; }
@@ -84,4 +119,36 @@ internal sealed class Client(int number, Temperament temperament, Person person,
 
     /// <summary>Whether it may be heard of again.</summary>
     public bool IsOver { get; set; }
+
+    // What follows is of interest for devices only.
+
+    public bool HasGreeting { get; set; }
+
+    /// <summary>Whether the number behind the greeting has not come yet.</summary>
+    public bool AwaitsBase { get; set; }
+
+    /// <summary>The number of the last envelope.</summary>
+    public int Position { get; set; }
+
+    /// <summary>Whether envelopes that come again count.</summary>
+    public bool MayRepeat { get; set; }
+
+    public bool HasRepeated { get; set; }
+
+    /// <summary>Whether it has told its device that it is lost.</summary>
+    public bool IsLost { get; set; }
+
+    /// <summary>Whether the server has given its seat to a later connection.</summary>
+    public bool IsSuperseded { get; set; }
+
+    /// <summary>For each numbered pong, where in its direction of the stream it ends.</summary>
+    public List<(int Envelope, long End)> Pongs { get; } = [];
+
+    /// <summary>For each message, its place among all that its device has said, and where in its direction of the stream it ends.</summary>
+    public List<(int Place, long End)> Sayings { get; } = [];
+
+    /// <summary>What its device must have heard when its close is answered.</summary>
+    public Dictionary<Device, int>? Owed { get; set; }
+
+    public ushort ClosedWith { get; set; }
 }

@@ -50,11 +50,13 @@ internal static class ClientFrames
         }
     }
 
-    public static void Close(ByteQueue to, Prng chance)
+    /// <returns>The code that the answer must have.</returns>
+    public static ushort Close(ByteQueue to, Prng chance)
     {
         int code = chance.Pick(0, 1000, 1001, 3000, 4999);
         byte[] reason = chance.Chance(500) ? [] : Encoding.UTF8.GetBytes("fertig \u2713");
         Frame(to, 0x88, code == 0 ? [] : [(byte)(code >> 8), (byte)code, .. reason], chance);
+        return (ushort)(code == 0 ? 1000 : code);
     }
 
     /// <summary>A text of a size that is interesting, never over the limit for one message.</summary>

@@ -1,4 +1,5 @@
 using System.Text;
+using ChannelServer.Relay;
 
 namespace ChannelServer.Simulation;
 
@@ -6,8 +7,10 @@ namespace ChannelServer.Simulation;
 internal sealed partial class Crowd(World world, Prng chance)
 {
     private readonly List<string> _published = [];
+    private readonly Queue<string> _unpaired = [];
     private readonly byte[] _room = new byte[64 * 1024];
     private Connection? _canaryOpener;
+    private TimeSpan _calmSince;
     private int _drawn;
 
     /// <summary>Whether a pair that came after the faults could talk.</summary>
@@ -21,12 +24,25 @@ internal sealed partial class Crowd(World world, Prng chance)
             world.Enter(chance.Span(TimeSpan.FromMicroseconds(100), world.Swarm.ArrivalEvery), Happening.Arrive, null);
     }
 
+    /// <summary>Whatever came to clients that come back is a run of what was said.</summary>
+    public void RequireDelivered()
+    {
+        foreach (List<Device> devices in _devices.Values)
+        {
+            foreach (Device receiver in devices)
+                devices.ForEach(receiver.RequireRun);
+        }
+    }
+
     /// <summary>The faults are over: whoever is there reads again, and leaves in a while. A new pair comes and talks.</summary>
     public void CalmDown()
     {
+        _calmSince = world.Now;
         foreach (Connection connection in world.Connections)
         {
             Client client = connection.Client;
+            if (client.IsLost)
+                world.Enter(chance.Span(TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(1)), Happening.Return, connection);
             if (client.IsGone || client.IsOver)
                 continue;
             client.Reads = client.IsPolite = true;
@@ -72,8 +88,18 @@ internal sealed partial class Crowd(World world, Prng chance)
         Client client = connection.Client;
         if (client.IsOver || client.IsGone || connection.Up.IsEnded)
             return;
-        int taken = connection.Up.Write(client.Outgoing.Peek);
+        ReadOnlySpan<byte> waiting = client.Outgoing.Peek;
+        bool isCut = client.CutUpAt >= 0 && !world.IsCalm && connection.Up.Written + waiting.Length >= client.CutUpAt;
+        if (isCut)
+            waiting = waiting[..Math.Max(0, client.CutUpAt - (int)connection.Up.Written)];
+        int taken = connection.Up.Write(waiting);
         client.Outgoing.Drop(taken);
+        if (isCut && taken == waiting.Length)
+        {
+            world.NoteWroteUp(connection);
+            Sever(connection);
+            return;
+        }
         if (client.WantsEnd && client.Outgoing.Count == 0)
         {
             world.Trace.Add(world.Now, TraceKind.HalfClosed, connection.Number);
@@ -100,11 +126,23 @@ internal sealed partial class Crowd(World world, Prng chance)
         if (client.IsOver || client.IsGone || !client.Reads)
             return;
         bool isSlow = client.Temperament == Temperament.SlowReader && !world.IsCalm;
-        int taken = connection.Down.Read(_room.AsSpan(0, isSlow ? client.Chance.Between(1, 200) : _room.Length));
+        int most = isSlow ? client.Chance.Between(1, 200) : _room.Length;
+        bool isCut = client.CutDownAt >= 0 && !world.IsCalm && connection.Down.Taken + connection.Down.Readable >= client.CutDownAt;
+        if (isCut)
+            most = Math.Min(most, Math.Max(0, client.CutDownAt - (int)connection.Down.Taken));
+        int taken = connection.Down.Read(_room.AsSpan(0, most));
         client.Incoming.Append(_room.AsSpan(0, taken));
         while (client.Incoming.TryTake(out int opcode, out byte[] payload))
             See(connection, opcode, payload);
         world.NoteReadDown(connection);
+        if (isCut && connection.Down.Taken >= client.CutDownAt && !client.IsOver)
+        {
+            // Its last pongs may have left, or not.
+            if (client.Chance.Chance(500))
+                Flush(connection);
+            Sever(connection);
+            return;
+        }
         if (connection.Down is { Readable: 0, HasEndArrived: true } && !client.HasSeenEnd)
             SeeEnd(connection);
         ScheduleRead(connection);
@@ -112,11 +150,12 @@ internal sealed partial class Crowd(World world, Prng chance)
     }
 
     /// <summary>The connection is reset at this end.</summary>
-    public static void BecomeOver(Connection connection)
+    public void BecomeOver(Connection connection)
     {
         connection.Client.IsOver = true;
         connection.Client.Outgoing.Clear();
         connection.Down.Clear();
+        Lose(connection);
     }
 
     private static byte[] Encode(string id) => Encoding.Latin1.GetBytes(id);
@@ -125,13 +164,15 @@ internal sealed partial class Crowd(World world, Prng chance)
     {
         Connection connection = new(world.Connections.Count, client, world.Swarm.KernelUp, world.Swarm.KernelDown);
         world.Connections.Add(connection);
-        if (client.Temperament == Temperament.Hasty)
+        client.Device?.Connections.Add(connection);
+        // Who comes back says nothing before it knows what has been accepted.
+        if (client.Temperament == Temperament.Hasty && (client.Device is null || client.Claim is null))
         {
             client.ToSay = client.Chance.Between(1, 40);
             while (client.ToSay-- > 0)
-                Say(client);
+                Say(connection);
             if (client.Chance.Chance(200))
-                Chatter(client);
+                Chatter(connection);
         }
         Flush(connection);
         world.Driver.Post(connection, Letter.Arrived);
@@ -145,14 +186,26 @@ internal sealed partial class Crowd(World world, Prng chance)
         _drawn++;
         Prng own = chance.Fork();
         Temperament temperament = DrawTemperament(own);
-        byte[] head = own.Chance(500) ? [] : Encoding.ASCII.GetBytes("HTTP/1.1 101 Switching Protocols\r\n" + new string('h', own.Below(150)) + "\r\n\r\n");
-        return new Client(world.Connections.Count, temperament, Person.Draw(own), Encode(DrawId(own)), head, own)
+        ProtocolVersion version = own.Chance(world.Swarm.VersionTwoPerMille) ? ProtocolVersion.Two : ProtocolVersion.One;
+        bool mayReturn = temperament is not Temperament.Silent and not Temperament.Hostile && own.Chance(world.Swarm.ReturnPerMille);
+        // Somebody who never had a seat may claim one.
+        Claim? claim = !mayReturn && own.Chance(world.Swarm.LiePerMille) ? new Claim(DrawToken(own), null) : null;
+        return new Client(world.Connections.Count, temperament, Person.Draw(own), Encode(DrawId(own)), DrawHead(own), own)
         {
+            Version = version,
+            Claim = claim,
+            Device = mayReturn ? new Device(_drawn, version, own.Chance(500), world.Tally) : null,
+            CutDownAt = mayReturn ? DrawCut(own, isFirst: true) : -1,
+            CutUpAt = mayReturn ? DrawCut(own, isFirst: true) : -1,
+            Cut = (Cut)own.Below(3),
             Attack = (Attack)own.Below(Enum.GetValues<Attack>().Length),
-            ToSay = own.Between(0, 12),
+            ToSay = own.Between(0, world.Swarm.IsPaired ? 40 : 12),
             IsPolite = temperament != Temperament.Hostile || own.Chance(500),
         };
     }
+
+    private static byte[] DrawHead(Prng own) => own.Chance(500) ? []
+        : Encoding.ASCII.GetBytes("HTTP/1.1 101 Switching Protocols\r\n" + new string('h', own.Below(150)) + "\r\n\r\n");
 
     private Temperament DrawTemperament(Prng own)
     {
@@ -169,6 +222,8 @@ internal sealed partial class Crowd(World world, Prng chance)
     /// <summary>Nothing for a new channel; else mostly a living id, sometimes a dead one or a wrong one.</summary>
     private string DrawId(Prng own)
     {
+        if (world.Swarm.IsPaired && own.Chance(900))
+            return _unpaired.TryDequeue(out string? open) ? open : "";
         if (_published.Count == 0 || own.Chance(350))
             return own.Chance(950) ? "" : own.Pick("=", "x", "AAAAAAAAAAAAAAAAAAAAAA", "../../etc/passwd", "\u00ff\u00fe");
         int back = own.Chance(850) ? own.Below(Math.Min(4, _published.Count)) : own.Below(_published.Count);

@@ -9,16 +9,24 @@ internal enum HeardKind : byte
     Refused,
     Ended,
     ChannelEnded,
+    SeatHeld,
+    SeatReleased,
+    Replayed,
 }
 
 /// <summary>One call of the observer.</summary>
 internal readonly record struct Heard(
     HeardKind Kind, EndReason Reason = EndReason.None, ushort Code = 0, TimeSpan Length = default, int Messages = 0,
-    IPAddress? Address = null, bool Opened = false)
+    IPAddress? Address = null, SessionStart Start = SessionStart.Opened, bool IsResumed = false, ChannelOutcome Outcome = default)
 {
-    public override string ToString() => Kind == HeardKind.Began
-        ? $"Began (opened: {Opened})"
-        : $"{Kind} by {Reason} (code {Code}, {Messages} messages, after {Length.TotalSeconds:F6} s)";
+    public override string ToString() => Kind switch
+    {
+        HeardKind.Began => $"Began ({Start})",
+        HeardKind.ChannelEnded => $"ChannelEnded by {Reason} ({Outcome})",
+        HeardKind.SeatReleased => $"SeatReleased (resumed: {IsResumed})",
+        HeardKind.SeatHeld or HeardKind.Replayed => $"{Kind} ({Messages} messages)",
+        _ => $"{Kind} by {Reason} (code {Code}, {Messages} messages, after {Length.TotalSeconds:F6} s)",
+    };
 }
 
 /// <summary>Writes down what the core tells.</summary>
@@ -38,7 +46,7 @@ internal sealed class Listener : IRelayObserver
     public void SessionBegan(SessionStart start)
     {
         Begun++;
-        Heard.Add(new Heard(HeardKind.Began, Opened: start == SessionStart.Opened));
+        Heard.Add(new Heard(HeardKind.Began, Start: start));
     }
 
     public void SessionRefused(EndReason reason, IPAddress? address)
@@ -54,19 +62,14 @@ internal sealed class Listener : IRelayObserver
         Heard.Add(new Heard(HeardKind.Ended, session.Reason, session.Code, session.Length, session.Messages, session.Address));
     }
 
-    public void SeatHeld()
-    {
-    }
+    public void SeatHeld() => Heard.Add(new Heard(HeardKind.SeatHeld));
 
-    public void SeatReleased(bool resumed)
-    {
-    }
+    public void SeatReleased(bool resumed) => Heard.Add(new Heard(HeardKind.SeatReleased, IsResumed: resumed));
 
-    public void Replayed(int envelopes)
-    {
-    }
+    public void Replayed(int envelopes) => Heard.Add(new Heard(HeardKind.Replayed, Messages: envelopes));
 
-    public void ChannelEnded(EndReason reason, ChannelOutcome outcome) => Heard.Add(new Heard(HeardKind.ChannelEnded, reason));
+    public void ChannelEnded(EndReason reason, ChannelOutcome outcome) =>
+        Heard.Add(new Heard(HeardKind.ChannelEnded, reason, Outcome: outcome));
 
     public void Failed(Exception exception) => Bug = exception;
 }

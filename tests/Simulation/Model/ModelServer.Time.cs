@@ -19,6 +19,8 @@ internal sealed partial class ModelServer
         LastChance,
         Stall,
         Lifespan,
+        Notice,
+        Window,
         Silence,
         Ping,
     }
@@ -32,7 +34,11 @@ internal sealed partial class ModelServer
             foreach (ModelSession session in Unfinished)
                 next = Earlier(next, Earlier(Earlier(session.Ping.Due, session.Silence.Due), Earlier(session.Stall.Due, session.Cut.Due)));
             foreach (ModelChannel channel in Channels)
-                next = Earlier(next, channel.Lifespan.Due);
+            {
+                next = Earlier(next, Earlier(channel.Lifespan.Due, channel.Notice.Due));
+                foreach (ModelSeat seat in channel.Seats)
+                    next = Earlier(next, seat.Window.Due);
+            }
             return next;
         }
     }
@@ -40,6 +46,8 @@ internal sealed partial class ModelServer
     /// <summary>How many alarms of each kind are set.</summary>
     public DeadlineCounts Counts => new(
         Lifespans: Channels.Count,
+        Notices: Channels.Count(channel => channel.Notice.IsSet),
+        Windows: Held,
         Heartbeats: Unfinished.Count(session => session.Ping.IsSet),
         Stalls: Unfinished.Count(session => session.Stall.IsSet),
         Closings: Unfinished.Count(session => session.Cut.IsSet),
@@ -72,6 +80,8 @@ internal sealed partial class ModelServer
         Bell.Cut or Bell.LastChance => ringing.Session!.Cut.Order,
         Bell.Stall => ringing.Session!.Stall.Order,
         Bell.Lifespan => ringing.Channel!.Lifespan.Order,
+        Bell.Notice => ringing.Channel!.Notice.Order,
+        Bell.Window => ringing.Seat!.Window.Order,
         Bell.Silence => ringing.Session!.Silence.Order,
         _ => ringing.Session!.Ping.Order,
     };
@@ -81,20 +91,25 @@ internal sealed partial class ModelServer
         _ringing.Clear();
         foreach (ModelSession session in Unfinished)
         {
-            Find(session.Cut, session.IsLastChance ? Bell.LastChance : Bell.Cut, session, null);
-            Find(session.Stall, Bell.Stall, session, null);
-            Find(session.Silence, Bell.Silence, session, null);
-            Find(session.Ping, Bell.Ping, session, null);
+            Find(session.Cut, session.IsLastChance ? Bell.LastChance : Bell.Cut, session);
+            Find(session.Stall, Bell.Stall, session);
+            Find(session.Silence, Bell.Silence, session);
+            Find(session.Ping, Bell.Ping, session);
         }
         foreach (ModelChannel channel in Channels)
-            Find(channel.Lifespan, Bell.Lifespan, null, channel);
+        {
+            Find(channel.Lifespan, Bell.Lifespan, channel: channel);
+            Find(channel.Notice, Bell.Notice, channel: channel);
+            foreach (ModelSeat seat in channel.Seats)
+                Find(seat.Window, Bell.Window, seat: seat);
+        }
         _ringing.Sort();
     }
 
-    private void Find(in Alarm alarm, Bell bell, ModelSession? session, ModelChannel? channel)
+    private void Find(in Alarm alarm, Bell bell, ModelSession? session = null, ModelChannel? channel = null, ModelSeat? seat = null)
     {
         if (alarm.Due <= Now)
-            _ringing.Add(new Ringing(bell, alarm.Due, alarm.Order, session, channel));
+            _ringing.Add(new Ringing(bell, alarm.Due, alarm.Order, session, channel, seat));
     }
 
     private void Ring(in Ringing ringing)
@@ -112,6 +127,15 @@ internal sealed partial class ModelServer
                 return;
             case Bell.Lifespan:
                 EndChannel(ringing.Channel!, EndReason.ChannelExpired);
+                return;
+            case Bell.Notice:
+                ringing.Channel!.Notice.Clear();
+                Announce(ringing.Channel);
+                return;
+            case Bell.Window:
+                tally.Meet(Rarity.WindowEnded);
+                ringing.Seat!.Channel.HasDropped = true;
+                GiveUp(ringing.Seat);
                 return;
             case Bell.Silence:
                 End(session, EndReason.ClientTimeout);
@@ -141,17 +165,48 @@ internal sealed partial class ModelServer
             Arm(ref session.Silence, limits.ClientTimeout);
     }
 
+    /// <summary>The end of a channel is near.</summary>
+    private void Announce(ModelChannel channel)
+    {
+        foreach (ModelSeat seat in channel.Seats.ToArray())
+        {
+            if (seat.Version == ProtocolVersion.Two && seat.Session is { } session)
+            {
+                tally.Meet(Rarity.ExpiringTold);
+                Push(session, VersionTwo.Expiring(channel.Lifespan.Due - Now));
+            }
+        }
+    }
+
     private void EndChannel(ModelChannel channel, EndReason reason)
     {
-        foreach (ModelSession session in channel.Seats.ToArray())
-            End(session, reason);
+        channel.IsEnding = true;
+        foreach (ModelSeat seat in channel.Seats.ToArray())
+        {
+            if (seat.Session is { } session)
+            {
+                End(session, reason);
+                continue;
+            }
+            tally.Meet(Rarity.HeldSeatEndedWithChannel);
+            GiveUp(seat);
+        }
+        Channels.Remove(channel);
+        _byName.Remove(channel.Name);
+        channel.Lifespan.Clear();
+        channel.Notice.Clear();
+        Heard.Add(new Heard(HeardKind.ChannelEnded, reason, Outcome: channel.OutcomeOf(reason)));
     }
 
     private void End(ModelSession session, EndReason reason)
     {
         (ushort code, string text) = ModelText.CloseOf(reason);
+        TellAccepted(session);
         Retire(session, reason, code);
-        Close(session, code, text, SessionPhase.Lingering);
+        if (session.IsDeaf)
+            Finish(session);
+        else
+            Close(session, code, text, SessionPhase.Lingering);
     }
 
     private void Vanish(ModelSession session)
@@ -160,24 +215,36 @@ internal sealed partial class ModelServer
         Finish(session);
     }
 
+    /// <summary>A session loses its seat, which is held or given up.</summary>
     private void Retire(ModelSession session, EndReason reason, ushort code)
     {
-        ModelChannel channel = session.Channel!;
-        session.Channel = null;
+        ModelSeat seat = session.Seat!;
+        Unseat(session, reason, code);
+        bool isHeld = IsResumable && reason is EndReason.Disconnected or EndReason.ClientTimeout && !seat.Channel.IsEnding;
+        if (isHeld)
+            Hold(seat);
+        else
+            Vacate(seat);
+    }
+
+    private void Unseat(ModelSession session, EndReason reason, ushort code)
+    {
+        ModelSeat seat = session.Seat!;
+        seat.Session = null;
+        seat.LastEnd = reason;
+        session.Seat = null;
         session.Reason = reason;
-        channel.Seats.Remove(session);
         Seated--;
         Heard.Add(new Heard(HeardKind.Ended, reason, code, Now - session.Began, session.Accepted, session.Person.Address));
-        if (channel.Seats.Count > 0)
-            return;
-        Channels.Remove(channel);
-        _byName.Remove(channel.Name);
-        channel.Lifespan.Clear();
-        Heard.Add(new Heard(HeardKind.ChannelEnded, reason));
     }
 
     private void Close(ModelSession session, ushort code, string text, SessionPhase phase)
     {
+        if (session.Version == ProtocolVersion.Two && phase == SessionPhase.Lingering)
+        {
+            tally.Meet(Rarity.EndTold);
+            Send(session, ModelFrame.Text, VersionTwo.End(code, text));
+        }
         Send(session, ModelFrame.Close, [(byte)(code >> 8), (byte)code, .. System.Text.Encoding.ASCII.GetBytes(text)]);
         session.Phase = phase;
         session.Ping.Clear();
@@ -208,7 +275,7 @@ internal sealed partial class ModelServer
         Unfinished.RemoveAt(Unfinished.Count - 1);
     }
 
-    private readonly record struct Ringing(Bell Bell, TimeSpan Due, long Order, ModelSession? Session, ModelChannel? Channel)
+    private readonly record struct Ringing(Bell Bell, TimeSpan Due, long Order, ModelSession? Session, ModelChannel? Channel, ModelSeat? Seat)
         : IComparable<Ringing>
     {
         public int CompareTo(Ringing other) => (Bell, Due, Order).CompareTo((other.Bell, other.Due, other.Order));
@@ -216,4 +283,5 @@ internal sealed partial class ModelServer
 }
 
 /// <summary>How many deadlines of each kind stand.</summary>
-internal readonly record struct DeadlineCounts(int Lifespans, int Heartbeats, int Stalls, int Closings, int Silences);
+internal readonly record struct DeadlineCounts(
+    int Lifespans, int Notices, int Windows, int Heartbeats, int Stalls, int Closings, int Silences);

@@ -3,12 +3,13 @@ using ChannelServer.Relay;
 namespace ChannelServer.Simulation;
 
 /// <summary>
-/// The oracle: sections 1 to 4 of the protocol over plain lists. It hears the same facts in the same order as the core and says
-/// which frames each client must see, who must end and why. Nothing in it is fast, and it knows nothing of buffers, pools or links.
+/// The oracle: the protocol over plain lists. It hears the same facts in the same order as the core and says which frames each client
+/// must see, who must end and why. Nothing in it is fast, and it knows nothing of buffers, pools or links.
 /// </summary>
 /// <param name="limits">The limits to keep.</param>
 /// <param name="portion">How many deadlines the core handles in one go; a matter of taste, so it is taken from the core.</param>
-internal sealed partial class ModelServer(Limits limits, int portion)
+/// <param name="tally">Where it is noted what was met.</param>
+internal sealed partial class ModelServer(Limits limits, int portion, Tally tally)
 {
     private readonly Dictionary<string, ModelChannel> _byName = new(StringComparer.Ordinal);
     private int _channelsOpened;
@@ -24,15 +25,23 @@ internal sealed partial class ModelServer(Limits limits, int portion)
     /// <summary>Sessions that have a seat.</summary>
     public int Seated { get; private set; }
 
+    /// <summary>Seats without a session.</summary>
+    public int Held { get; private set; }
+
+    /// <summary>Seats that have envelopes which may be sent again, and channels that have messages for the first who joins.</summary>
+    public int Keeping => Channels.Sum(channel => channel.Seats.Count(seat => seat.Kept.Count > 0) + (channel.Untold.Count > 0 ? 1 : 0));
+
     /// <summary>What the observer must have heard since it was last asked.</summary>
     public List<Heard> Heard { get; } = [];
 
     /// <summary>Sessions of which the driver must have been told since it was last asked.</summary>
     public List<ModelSession> Changed { get; } = [];
 
+    private bool IsResumable => limits.ResumeWindow > TimeSpan.Zero;
+
     public bool Exists(string name) => _byName.ContainsKey(name);
 
-    public void Open(ModelSession session, Person person, byte[] head, string name)
+    public void Open(ModelSession session, Guest guest, byte[] head, string name, string? token)
     {
         SimulationFailure.Unless(!Exists(name), "A new channel got the id of a living one", session.Number);
         ModelChannel channel = new(++_channelsOpened, name);
@@ -40,28 +49,45 @@ internal sealed partial class ModelServer(Limits limits, int portion)
         Channels.Add(channel);
         if (limits.ConnLifespan > TimeSpan.Zero)
             Arm(ref channel.Lifespan, limits.ConnLifespan);
-        Seat(session, person, head, channel);
-        Heard.Add(new Heard(HeardKind.Began, Opened: true));
+        if (limits.ConnLifespan > limits.ExpiryNotice)
+            Arm(ref channel.Notice, limits.ConnLifespan - limits.ExpiryNotice);
+        channel.Opener = Sit(guest, channel, token);
+        Greet(session, guest, head, channel.Opener);
+        Heard.Add(new Heard(HeardKind.Began, Start: SessionStart.Opened));
     }
 
-    public void Join(ModelSession session, Person person, byte[] head, string id)
+    public void Join(ModelSession session, Guest guest, byte[] head, string id, string? token)
     {
-        EndReason refusal = _byName.TryGetValue(id.TrimEnd('='), out ModelChannel? channel)
-            ? Admission(channel, person)
-            : EndReason.ChannelUnavailable;
+        _byName.TryGetValue(id.TrimEnd('='), out ModelChannel? channel);
+        ModelSeat? yielding = null;
+        EndReason refusal = channel is null ? EndReason.ChannelUnavailable : Admission(channel, guest.Person, out yielding);
         if (refusal != EndReason.None)
         {
-            Refuse(session, person, head, refusal);
+            Refuse(session, guest, head, refusal);
             return;
         }
-        Seat(session, person, head, channel!);
-        Heard.Add(new Heard(HeardKind.Began));
+        ModelSeat seat = Sit(guest, channel!, token);
+        if (yielding is not null)
+        {
+            tally.Meet(Rarity.HeldSeatYielded);
+            GiveUp(yielding);
+        }
+        Greet(session, guest, head, seat);
+        Heard.Add(new Heard(HeardKind.Began, Start: SessionStart.Joined));
+        if (channel!.Joins == 2 && channel.Untold.Count > 0)
+        {
+            tally.Meet(channel.Opener!.IsHeld ? Rarity.UntoldGivenWhileOpenerIsAway : Rarity.UntoldGiven);
+            foreach (byte[] text in channel.Untold)
+                Give(seat, channel.Opener, text, isBounded: false);
+            channel.Untold.Clear();
+        }
+        Tell(channel, seat, "joined");
     }
 
-    public void Refuse(ModelSession session, Person person, byte[] head, EndReason refusal)
+    public void Refuse(ModelSession session, Guest guest, byte[] head, EndReason refusal)
     {
-        Begin(session, person, head);
-        Heard.Add(new Heard(HeardKind.Refused, refusal, Address: person.Address));
+        Begin(session, guest, head);
+        Heard.Add(new Heard(HeardKind.Refused, refusal, Address: guest.Person.Address));
         session.Reason = refusal;
         (ushort code, string text) = ModelText.CloseOf(refusal);
         Close(session, code, text, SessionPhase.Lingering);
@@ -101,6 +127,21 @@ internal sealed partial class ModelServer(Limits limits, int portion)
             Finish(session);
     }
 
+    /// <summary>Nothing reaches the client any more, but it may still be heard.</summary>
+    public void OutputBroken(ModelSession session)
+    {
+        if (session.Phase == SessionPhase.Open)
+        {
+            tally.Meet(Rarity.OutputBroken);
+            session.GoDeaf();
+            Sent(session, []);
+        }
+        else if (session.Phase != SessionPhase.Finished)
+        {
+            Finish(session);
+        }
+    }
+
     /// <summary>The socket has accepted octets: the right ones, or this fails.</summary>
     public void Sent(ModelSession session, ReadOnlySpan<byte> octets)
     {
@@ -116,6 +157,8 @@ internal sealed partial class ModelServer(Limits limits, int portion)
         {
             if (session.IsStalled)
                 StartPings(session);
+            if (session.IsStalled && IsUntold(session.Seat!))
+                NoteChange(session);
             session.IsStalled = false;
             session.Stall.Clear();
         }
@@ -127,6 +170,33 @@ internal sealed partial class ModelServer(Limits limits, int portion)
         }
     }
 
+    /// <summary>The driver is about to write: behind what leaves together stands what tells how far it is.</summary>
+    public void AboutToServe(ModelSession session)
+    {
+        if (session.Phase != SessionPhase.Open)
+            return;
+        ModelSeat seat = session.Seat!;
+        if (!session.IsStalled)
+            TellAccepted(session);
+        if (IsResumable && seat.Numbered > seat.Pinged)
+        {
+            seat.Pinged = seat.Numbered;
+            Send(session, ModelFrame.Ping, ModelText.Number(seat.Pinged));
+        }
+    }
+
+    /// <summary>Version 2 is told what was accepted, as soon as something can be written.</summary>
+    private void TellAccepted(ModelSession session)
+    {
+        ModelSeat seat = session.Seat!;
+        if (!IsUntold(seat))
+            return;
+        seat.AcceptedTold = seat.Accepted;
+        Send(session, ModelFrame.Text, VersionTwo.Ack(seat.Accepted));
+    }
+
+    private static bool IsUntold(ModelSeat seat) => seat.Version == ProtocolVersion.Two && seat.Accepted > seat.AcceptedTold;
+
     /// <summary>The server stops: the oldest channels end first.</summary>
     public void EndOldest(EndReason reason, int most)
     {
@@ -134,17 +204,30 @@ internal sealed partial class ModelServer(Limits limits, int portion)
             EndChannel(Channels[0], reason);
     }
 
-    private EndReason Admission(ModelChannel channel, Person person)
+    /// <summary>Whether a newcomer may sit down, and which held seat makes room.</summary>
+    private EndReason Admission(ModelChannel channel, Person person, out ModelSeat? yielding)
     {
-        bool isKnown = channel.Founders.Exists(founder => ModelText.IsSame(founder, person.Address));
+        yielding = null;
+        bool isKnown = channel.Founders.Exists(founder => ModelText.IsSame(founder, person.Address))
+            || channel.Seats.Exists(seat => ModelText.IsSame(seat.Person.Address, person.Address));
         if (channel.Founders.Count == 2 && !isKnown)
             return EndReason.AddressUnknown;
-        return channel.Seats.Count >= limits.MaxChannelConnections ? EndReason.ChannelFull : EndReason.None;
+        if (channel.Seats.Count < limits.MaxChannelConnections)
+            return EndReason.None;
+        foreach (ModelSeat seat in channel.Seats)
+        {
+            bool mayYield = seat.IsHeld && ModelText.IsSame(seat.Person.Address, person.Address);
+            // Of those that were lost at the same time, the one that sat down first: a matter of taste.
+            if (mayYield && (yielding is null || seat.Window.Due < yielding.Window.Due))
+                yielding = seat;
+        }
+        return yielding is null ? EndReason.ChannelFull : EndReason.None;
     }
 
-    private void Begin(ModelSession session, Person person, byte[] head)
+    private void Begin(ModelSession session, Guest guest, byte[] head)
     {
-        session.Person = person;
+        session.Person = guest.Person;
+        session.Version = guest.Version;
         session.Stream = new ClientStream(limits);
         session.Began = Now;
         session.Index = Unfinished.Count;
@@ -152,98 +235,35 @@ internal sealed partial class ModelServer(Limits limits, int portion)
         Send(session, ModelFrame.Head, head);
     }
 
-    private void Seat(ModelSession session, Person person, byte[] head, ModelChannel channel)
+    private static ModelSeat Sit(Guest guest, ModelChannel channel, string? token)
     {
-        Begin(session, person, head);
-        session.Channel = channel;
-        channel.Seats.Add(session);
+        channel.Joins++;
+        ModelSeat seat = new(channel.Joins, channel, guest.Version) { Token = token };
+        channel.Seats.Add(seat);
         if (channel.Founders.Count < 2)
-            channel.Founders.Add(person.Address);
+            channel.Founders.Add(guest.Person.Address);
+        return seat;
+    }
+
+    private void Greet(ModelSession session, Guest guest, byte[] head, ModelSeat seat)
+    {
+        Occupy(session, guest, head, seat);
+        Send(session, ModelFrame.Text, Greeting(seat, isResumed: false));
+    }
+
+    /// <summary>A session begins on a seat.</summary>
+    private void Occupy(ModelSession session, Guest guest, byte[] head, ModelSeat seat)
+    {
+        Begin(session, guest, head);
+        session.Seat = seat;
+        seat.Session = session;
+        seat.Person = guest.Person;
         Seated++;
-        Send(session, ModelFrame.Text, ModelText.Greeting(channel.Name));
         StartPings(session);
         NoteLife(session);
     }
 
-    private void Handle(ModelSession session, Completed completed)
-    {
-        NoteLife(session);
-        byte[] payload = session.Stream!.Payload;
-        switch (completed)
-        {
-            case Completed.Text:
-                Relay(session, ModelText.Trim(payload));
-                return;
-            case Completed.Ping or Completed.Pong:
-                HandleControl(session, completed, payload);
-                return;
-            case Completed.Close:
-                ushort code = payload.Length == 0 ? (ushort)1000 : (ushort)((payload[0] << 8) | payload[1]);
-                Retire(session, EndReason.ClientClosed, code);
-                Close(session, code, "", SessionPhase.Leaving);
-                return;
-            case Completed.Broken:
-                End(session, session.Stream.Fault);
-                return;
-            default:
-                return;
-        }
-    }
-
-    private void Relay(ModelSession sender, byte[] text)
-    {
-        ModelChannel channel = sender.Channel!;
-        if (limits.MaxExchanges > 0 && channel.Exchanges == limits.MaxExchanges)
-        {
-            EndChannel(channel, EndReason.ExchangeLimit);
-            return;
-        }
-        if (limits.MaxData > 0 && channel.Octets + text.Length > limits.MaxData)
-        {
-            EndChannel(channel, EndReason.DataLimit);
-            return;
-        }
-        channel.Exchanges++;
-        channel.Octets += text.Length;
-        sender.Accepted++;
-        foreach (ModelSession receiver in channel.Seats.ToArray())
-        {
-            if (receiver == sender)
-                continue;
-            bool isFull = receiver.PendingMessages >= limits.OutboundMessages || receiver.Pending >= limits.OutboundOctets;
-            if (isFull)
-                End(receiver, EndReason.SlowConsumer);
-            else
-                Send(receiver, ModelFrame.Text, ModelText.Envelope(text, sender.Person.ReadBy(receiver.Person.Languages)));
-        }
-    }
-
-    private void HandleControl(ModelSession session, Completed completed, byte[] payload)
-    {
-        Int128 refilled = (Int128)(Now - session.ControlAt).Ticks * limits.ControlOctetsPerSecond;
-        session.ControlAt = Now;
-        session.ControlSpent = Int128.Max(0, session.ControlSpent - refilled);
-        // The header of a client's control frame is 6 octets.
-        session.ControlSpent += (Int128)(6 + payload.Length) * TimeSpan.TicksPerSecond;
-        if (session.ControlSpent > (Int128)limits.ControlBurst * TimeSpan.TicksPerSecond)
-            End(session, EndReason.ControlRate);
-        else if (completed == Completed.Ping && session.Pending >= limits.OutboundOctets)
-            End(session, EndReason.SlowConsumer);
-        else if (completed == Completed.Ping)
-            Send(session, ModelFrame.Pong, payload);
-    }
-
-    private void Send(ModelSession session, int opcode, byte[] payload)
-    {
-        session.Queue(new ModelFrame(opcode, payload));
-        NoteChange(session);
-    }
-
-    private void NoteChange(ModelSession session)
-    {
-        if (session.IsChanged)
-            return;
-        session.IsChanged = true;
-        Changed.Add(session);
-    }
+    private byte[] Greeting(ModelSeat seat, bool isResumed) => seat.Version == ProtocolVersion.Two
+        ? VersionTwo.Greeting(seat, limits, seat.Channel.Lifespan.Due - Now)
+        : ModelText.Greeting(seat.Channel.Name, seat.Token, isResumed ? seat.Accepted : null);
 }

@@ -37,8 +37,13 @@ internal sealed class ModelSession(int number)
 
     public EndReason Reason { get; set; }
 
-    /// <summary>The channel; null before the session has one and after it left.</summary>
-    public ModelChannel? Channel { get; set; }
+    public ProtocolVersion Version { get; set; }
+
+    /// <summary>The seat; null before the session has one and after it lost it.</summary>
+    public ModelSeat? Seat { get; set; }
+
+    /// <summary>The number in the ping behind the greeting of a resumed session; -1 when there was none.</summary>
+    public int GreetingPing { get; set; } = -1;
 
     public TimeSpan Began { get; set; }
 
@@ -53,6 +58,9 @@ internal sealed class ModelSession(int number)
 
     /// <summary>Whether a write was stuck, so that the time to read the close frame is short.</summary>
     public bool IsLastChance { get; set; }
+
+    /// <summary>Whether nothing reaches the client any more.</summary>
+    public bool IsDeaf { get; private set; }
 
     /// <summary>All that the client is to see, from the first octet on.</summary>
     public List<ModelFrame> Frames { get; } = [];
@@ -71,12 +79,20 @@ internal sealed class ModelSession(int number)
 
     public void Queue(ModelFrame frame)
     {
-        SimulationFailure.Unless(Phase == SessionPhase.Open || frame.Opcode is ModelFrame.Head or ModelFrame.Close,
-            "The model sends after the end", Number);
+        SimulationFailure.Unless(Phase == SessionPhase.Open, "The model sends after the end", Number);
+        if (IsDeaf)
+            return;
         Frames.Add(frame);
         Pending += frame.Size;
         if (frame.Opcode == ModelFrame.Text)
             PendingMessages++;
+    }
+
+    /// <summary>From now on the client sees nothing more.</summary>
+    public void GoDeaf()
+    {
+        IsDeaf = true;
+        Pending = PendingMessages = 0;
     }
 
     /// <summary>Compares octets that the socket has accepted with the next ones that the client is to see.</summary>
@@ -102,24 +118,4 @@ internal sealed class ModelSession(int number)
             _offset = 0;
         }
     }
-}
-
-/// <summary>A channel as the model knows it.</summary>
-internal sealed class ModelChannel(int number, string name)
-{
-    public Alarm Lifespan = new();
-
-    public int Number { get; } = number;
-
-    public string Name { get; } = name;
-
-    /// <summary>In the order in which they sat down.</summary>
-    public List<ModelSession> Seats { get; } = [];
-
-    /// <summary>The addresses of the two first participants.</summary>
-    public List<System.Net.IPAddress?> Founders { get; } = [];
-
-    public int Exchanges { get; set; }
-
-    public long Octets { get; set; }
 }

@@ -23,8 +23,25 @@ internal static class ModelText
         return name.ToString();
     }
 
-    public static byte[] Greeting(string name) =>
-        Encoding.ASCII.GetBytes($"{{\"channelid\":\"{name}\",\"link\":\"/v1/ws/{name}\"}}");
+    /// <summary>The greeting of version 1.</summary>
+    public static byte[] Greeting(string name, string? token, int? received)
+    {
+        string resume = token is null ? "" : $",\"resume\":\"{token}\"";
+        string count = received is null ? "" : $",\"received\":{received}";
+        return Encoding.ASCII.GetBytes($"{{\"channelid\":\"{name}\",\"link\":\"/v1/ws/{name}\"{count}{resume}}}");
+    }
+
+    /// <summary>A number as it stands in a ping.</summary>
+    public static byte[] Number(int number) => Encoding.ASCII.GetBytes($"{number}");
+
+    /// <summary>The number in a pong, if there is one: 1 to 10 digits, no leading zero.</summary>
+    public static bool TryNumber(byte[] payload, out long number)
+    {
+        number = 0;
+        string text = Encoding.Latin1.GetString(payload);
+        bool isNumber = text.Length is >= 1 and <= 10 && text.All(char.IsAsciiDigit) && (text[0] != '0' || text.Length == 1);
+        return isNumber && long.TryParse(text, out number);
+    }
 
     public static byte[] Trim(byte[] text)
     {
@@ -32,10 +49,14 @@ internal static class ModelText
         return isPlain ? text : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(text).Trim());
     }
 
-    public static byte[] Envelope(byte[] text, byte[] sender)
+    /// <summary>The envelope of version 1.</summary>
+    public static byte[] Envelope(byte[] text, byte[] sender) =>
+        [.. "{\"message\":\""u8, .. Escape(text), .. "\",\"sender\":"u8, .. sender, .. "}"u8];
+
+    /// <summary>A text as it stands between the quotation marks of JSON.</summary>
+    public static List<byte> Escape(byte[] text)
     {
-        List<byte> json = new(text.Length + sender.Length + 32);
-        json.AddRange("{\"message\":\""u8);
+        List<byte> json = new(text.Length + 16);
         foreach (byte octet in text)
         {
             if (octet is (byte)'"' or (byte)'\\')
@@ -45,10 +66,7 @@ internal static class ModelText
             else
                 json.AddRange(Encoding.ASCII.GetBytes(EscapedControl((char)octet)));
         }
-        json.AddRange("\",\"sender\":"u8);
-        json.AddRange(sender);
-        json.Add((byte)'}');
-        return [.. json];
+        return json;
     }
 
     /// <summary>The same client, for the rule of known addresses.</summary>
@@ -71,9 +89,10 @@ internal static class ModelText
         EndReason.BinaryMessage => (1003, "text only"),
         EndReason.InvalidUtf8 => (1007, "invalid utf-8"),
         EndReason.SlowConsumer => (1008, "slow consumer"),
-        EndReason.ControlRate => (1008, "rate"),
+        EndReason.ControlRate or EndReason.KeptFull => (1008, "rate"),
         EndReason.TooManyFragments => (1008, "fragments"),
         EndReason.MessageTooBig => (1009, "message too big"),
+        EndReason.ResumeRefused or EndReason.TakenOver => (4401, "resume refused"),
         EndReason.ChannelUnavailable or EndReason.AddressUnknown => (4404, "channel unavailable"),
         EndReason.ClientTimeout => (4408, "client timeout"),
         EndReason.ChannelFull => (4409, "channel full"),

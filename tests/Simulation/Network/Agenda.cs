@@ -9,6 +9,9 @@ internal enum Happening : byte
     /// <summary>A client does what its temperament tells it.</summary>
     Act,
 
+    /// <summary>A client that lost its connection comes back.</summary>
+    Return,
+
     /// <summary>A client looks at what its socket has received.</summary>
     ClientReads,
 

@@ -31,6 +31,18 @@ internal sealed class Connection(int number, Client client, int upCapacity, int 
     public byte[]? Writing { get; set; }
 
     public int Written { get; set; }
+
+    /// <summary>Octets that the core has taken in while the session was open.</summary>
+    public long UpHeard { get; set; }
+
+    /// <summary>Octets that had arrived when the connection was reset, or its seat claimed by another one; all of them count.</summary>
+    public long UpArrived { get; private set; }
+
+    public void NoteArrived()
+    {
+        if (Session.Phase == SessionPhase.Open)
+            UpArrived = Up.Taken + Up.Readable;
+    }
 }
 
 /// <summary>A session that knows its connection.</summary>

@@ -134,10 +134,49 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
         byte[] head = connection.Client.Head;
         if (IsStopping)
             referee.Refuse(connection, head, EndReason.ServerShutdown);
+        else if (connection.Client.Claim is not null)
+            Resume(connection, head);
         else if (connection.Client.Id.Length == 0)
             referee.Open(connection, head);
         else
             referee.Join(connection, connection.Client.Id, head);
+    }
+
+    /// <summary>What an earlier connection of the seat has received arrived whole and first.</summary>
+    private void Resume(Connection connection, byte[] head)
+    {
+        ServeTouched();
+        connection.Client.Device?.NoteClaim();
+        if (referee.Holder(connection) is { } holder)
+            ReadAll(holder);
+        referee.Resume(connection, connection.Client.Id, head);
+    }
+
+    private void ReadAll(Connection connection)
+    {
+        while (connection.Up.Readable > 0 && !connection.IsReleased)
+            TakeIn(connection, InputSize);
+        if (connection.IsReleased)
+            return;
+        if (connection.IsReset)
+            referee.Broken(connection);
+        else if (connection.Up.HasEndArrived)
+            referee.InputEnded(connection);
+        ServeTouched();
+    }
+
+    private void TakeIn(Connection connection, int room)
+    {
+        int taken = connection.Up.Read(_input.AsSpan(0, room));
+        world.NoteReadUp(connection);
+        Span<byte> input = _input.AsSpan(0, taken);
+        while (!input.IsEmpty)
+        {
+            int consumed = referee.Receive(connection, input);
+            connection.UpHeard += connection.Session.Phase == SessionPhase.Open ? consumed : 0;
+            input = input[consumed..];
+            ServeTouched();
+        }
     }
 
     private void Read(Connection connection)
@@ -147,18 +186,11 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
             return;
         if (connection.IsReset)
         {
-            referee.Broken(connection);
+            // What arrived before the reset has arrived.
+            ReadAll(connection);
             return;
         }
-        int room = chance.Chance(300) ? 1 + chance.Below(64) : InputSize;
-        int taken = connection.Up.Read(_input.AsSpan(0, room));
-        world.NoteReadUp(connection);
-        Span<byte> input = _input.AsSpan(0, taken);
-        while (!input.IsEmpty)
-        {
-            input = input[referee.Receive(connection, input)..];
-            ServeTouched();
-        }
+        TakeIn(connection, chance.Chance(300) ? 1 + chance.Below(64) : InputSize);
         if (connection.Up is { Readable: 0, HasEndArrived: true })
         {
             referee.InputEnded(connection);
@@ -200,11 +232,12 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
         // An event loop may try a full socket again, and report that nothing was taken.
         if (connection.IsBlocked && !connection.IsReleased && !world.Swarm.WritesChunks && !session.Unsent.IsEmpty && chance.Chance(300))
             referee.Sent(connection, []);
-        while (!connection.IsBlocked && !connection.IsReleased && session.Phase != SessionPhase.Finished && !session.Unsent.IsEmpty)
+        // A write to a connection that was reset fails. That is no reason to forget what has arrived: reading tells the same, behind it.
+        if (connection.IsReset && !connection.IsReleased && !session.Unsent.IsEmpty && chance.Chance(500))
+            referee.OutputBroken(connection);
+        while (!connection.IsReset && !connection.IsBlocked && !connection.IsReleased && session.Phase != SessionPhase.Finished && !session.Unsent.IsEmpty)
         {
-            if (connection.IsReset)
-                referee.Broken(connection);
-            else if (world.Swarm.WritesChunks)
+            if (world.Swarm.WritesChunks)
                 WriteChunk(connection);
             else
                 WriteDirectly(connection);
@@ -244,7 +277,7 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
         if (connection.IsReset)
         {
             connection.Writing = null;
-            referee.Broken(connection);
+            referee.OutputBroken(connection);
             return true;
         }
         connection.Written += connection.Down.Write(chunk.AsSpan(connection.Written));

@@ -36,10 +36,17 @@ internal sealed class Link(int capacity)
     {
         int taken = IsEnded ? 0 : Math.Min(Room, octets.Length);
         _octets.Append(octets[..taken]);
+        Written += taken;
         return taken;
     }
 
     public void End() => IsEnded = true;
+
+    /// <summary>Octets that were ever written.</summary>
+    public long Written { get; private set; }
+
+    /// <summary>Octets that were ever read.</summary>
+    public long Taken { get; private set; }
 
     /// <summary>Lets octets arrive; with the last of them, the end.</summary>
     public void Deliver(int octets)
@@ -54,6 +61,7 @@ internal sealed class Link(int capacity)
         _octets.Peek[..taken].CopyTo(room);
         _octets.Drop(taken);
         Readable -= taken;
+        Taken += taken;
         return taken;
     }
 

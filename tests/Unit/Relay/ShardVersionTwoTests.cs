@@ -81,6 +81,44 @@ public sealed class ShardVersionTwoTests
     }
 
     [Fact]
+    public void What_was_accepted_is_told_before_the_end()
+    {
+        ShardHarness shard = new(new Limits { MaxExchanges = 2 }, resumeWindow: 60);
+        TestClient one = shard.Open(version: ProtocolVersion.Two);
+        shard.Join(one);
+        one.Frames.Clear();
+        shard.Feed(one, [.. ClientFrames.Text("1"), .. ClientFrames.Text("2"), .. ClientFrames.Text("3")]);
+        Assert.Equal("""text {"type":"ack","received":2}""", one.Frames[0]);
+        Assert.StartsWith("""text {"type":"end","code":4429,""", one.Frames[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_was_accepted_is_told_before_the_echo_of_a_close()
+    {
+        TestClient one = Open();
+        Join(one);
+        one.Frames.Clear();
+        _shard.Feed(one, [.. ClientFrames.Text("1"), .. ClientFrames.Close(1000)]);
+        Assert.Equal(["""text {"type":"ack","received":1}""", "close 1000"], one.Frames.Select(static frame => frame.TrimEnd()));
+    }
+
+    [Fact]
+    public void A_client_that_does_not_read_is_told_once_what_was_accepted()
+    {
+        ShardHarness shard = new(new Limits { MaxExchanges = 0 }, resumeWindow: 60);
+        TestClient one = shard.Open(version: ProtocolVersion.Two);
+        TestClient two = shard.Join(one);
+        one.Frames.Clear();
+        one.Window = 0;
+        shard.Say(two, "stuck");
+        for (int i = 0; i < 100; i++)
+            shard.Say(one, "talk");
+        Assert.InRange(one.Unsent.Length, 1, 200);
+        shard.Drain(one);
+        Assert.Equal(["""text {"type":"ack","received":100}"""], one.Frames.Where(static frame => frame.Contains("\"ack\"", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void After_a_resume_the_client_knows_what_to_send_again()
     {
         TestClient one = Open();
