@@ -105,19 +105,20 @@ internal sealed partial class ClientFactsReader
         }
     }
 
-    [LoggerMessage(20, LogLevel.Information, "Client address unknown: a trusted proxy sent no X-Forwarded-For")]
+    // From 100 on, since clients cause them: log_rate bounds them with all the others.
+    [LoggerMessage(120, LogLevel.Information, "Client address unknown: a trusted proxy sent no X-Forwarded-For")]
     private partial void LogMissing();
 
-    [LoggerMessage(21, LogLevel.Information, "Client address unknown: hop {Hop} from the right of X-Forwarded-For is no IP address: \"{Text}\"")]
+    [LoggerMessage(121, LogLevel.Information, "Client address unknown: hop {Hop} from the right of X-Forwarded-For is no IP address: \"{Text}\"")]
     private partial void LogUnparsable(int hop, string? text);
 
-    [LoggerMessage(22, LogLevel.Information,
+    [LoggerMessage(122, LogLevel.Information,
         "Client address unknown: every hop of X-Forwarded-For is a trusted proxy or loopback, the last of them hop {Hop} from the right: \"{Text}\"")]
     private partial void LogOnlyProxies(int hop, string? text);
 
-    [LoggerMessage(23, LogLevel.Information, "Client address unknown: the last {Hops} hops of X-Forwarded-For are all trusted proxies")]
+    [LoggerMessage(123, LogLevel.Information, "Client address unknown: the last {Hops} hops of X-Forwarded-For are all trusted proxies")]
     private partial void LogTooManyHops(int hops);
 
-    [LoggerMessage(24, LogLevel.Warning, "The {Database} database holds a corrupt record, so a client has no location: {Fault}")]
+    [LoggerMessage(124, LogLevel.Warning, "The {Database} database holds a corrupt record, so a client has no location: {Fault}")]
     private partial void LogCorruptRecord(string database, string fault);
 }
