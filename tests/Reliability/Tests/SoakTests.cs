@@ -19,7 +19,9 @@ public sealed class SoakTests
     /// <summary>One of a hundred draws picks the temperament by these shares.</summary>
     private static readonly (int Share, string Name, Func<Trial, Random, Task> Live)[] _temperaments =
     [
-        (60, "orderly", (trial, random) => PairAsync(trial, random.Next(1, 11), closes: true)),
+        (50, "orderly", (trial, random) => PairAsync(trial, random.Next(1, 11), closes: true)),
+        (8, "loses its socket and resumes", LoseAsync),
+        (2, "is taken over", (trial, _) => TakeOverAsync(trial)),
         (10, "hasty", (trial, _) => PairAsync(trial, 5, closes: false)),
         (5, "exceeds the exchanges", ExceedAsync),
         (5, "vanishes in a message", (trial, _) => VanishAsync(trial)),
@@ -109,6 +111,59 @@ public sealed class SoakTests
                 await client.LeaveAsync();
             client.Connection.Reset();
         }
+    }
+
+    /// <summary>Both lose their sockets again and again. What the one says it has and the other says it needs makes up for it: each message once.</summary>
+    private static async Task LoseAsync(Trial trial, Random random)
+    {
+        ChannelClient first = await trial.OpenAsync();
+        ChannelClient second = await trial.JoinAsync(first.ChannelId);
+        for (int i = 0; i < 9; i++)
+        {
+            string text = FormattableString.Invariant($"{i} {_text}");
+            int cut = random.Next(5);
+            if (cut == 0)
+                second.Connection.Reset();
+            await first.SendTextAsync(text);
+            if (cut == 1)
+                second.Connection.Reset();
+            if (cut == 2)
+            {
+                first = await ResumeAsync(trial, first, null);
+                if (first.Received == i)
+                    await first.SendTextAsync(text);
+            }
+            if (cut is 0 or 1)
+                second = await ResumeAsync(trial, second, i);
+            await second.ExpectMessagesAsync(text);
+        }
+        foreach (ChannelClient client in (ChannelClient[])[first, second])
+        {
+            await client.LeaveAsync();
+            client.Connection.Reset();
+        }
+    }
+
+    /// <summary>A client comes back while the server thinks that it is there; its earlier socket is told.</summary>
+    private static async Task TakeOverAsync(Trial trial)
+    {
+        await using ChannelClient first = await trial.OpenAsync();
+        await using ChannelClient second = await trial.JoinAsync(first.ChannelId);
+        await first.SendTextAsync(_text);
+        await using ChannelClient again = await ChannelClient.ResumeAsync(trial.Server, second, received: 0);
+        await second.ExpectMessagesAsync(_text);
+        await second.ExpectCloseAsync("close-4401");
+        await again.ExpectMessagesAsync(_text);
+        foreach (ChannelClient client in (ChannelClient[])[again, first])
+            await client.LeaveAsync();
+    }
+
+    private static async Task<ChannelClient> ResumeAsync(Trial trial, ChannelClient lost, int? received)
+    {
+        lost.Connection.Reset();
+        ChannelClient back = await ChannelClient.ResumeAsync(trial.Server, lost, received);
+        await lost.DisposeAsync();
+        return back;
     }
 
     private static async Task ExceedAsync(Trial trial, Random random)
