@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using ChannelServer.Admission;
 using ChannelServer.Geo;
 using ChannelServer.Http;
+using ChannelServer.Relay;
 using ChannelServer.Telemetry;
 using ChannelServer.Transport;
 using ChannelServer.Transport.Linux;
@@ -58,6 +59,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         ClientFactsReader clients = new(
             proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
         Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
+        Limits limits = settings.ToLimits() with { BufferedOctets = MaxBuffered(settings) / shards };
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
         // Without the web host around it, whose configuration, services and routing nothing here would use: docs/decisions/0010.
@@ -68,8 +70,8 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         // Nothing here takes a body.
         options.Limits.MaxRequestBodySize = 0;
         (ChannelEngine engine, IConnectionListenerFactory transport) = usesEpoll
-            ? UseEpoll(options, settings, shards, clients, entrance, telemetry, loggers, time)
-            : UseKestrel(options, settings, shards, clients, entrance, telemetry, loggers, time);
+            ? UseEpoll(options, settings, limits, shards, clients, entrance, telemetry, loggers, time)
+            : UseKestrel(options, settings, limits, shards, clients, entrance, telemetry, loggers, time);
 
         Endpoints endpoints = new(
             version, entrance.Checks, () => entrance.Admission.IsDraining, loggers.CreateLogger(typeof(Endpoints).FullName!));
@@ -125,12 +127,12 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     }
 
     private static (ChannelEngine, IConnectionListenerFactory) UseEpoll(
-        KestrelServerOptions options, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
+        KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
         ILoggerFactory loggers, TimeProvider time)
     {
         HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
         EpollEngine engine = new(
-            shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, entrance.Admission, entrance.Observer, telemetry,
+            shards, settings.ListenAddresses(), settings.Port, limits, clients, handover, entrance.Admission, entrance.Observer, telemetry,
             loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
         options.Listen(
             new HandoverEndPoint(string.Join(' ', engine.EndPoints)),
@@ -143,10 +145,10 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     }
 
     private static (ChannelEngine, IConnectionListenerFactory) UseKestrel(
-        KestrelServerOptions options, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
+        KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
         ILoggerFactory loggers, TimeProvider time)
     {
-        KestrelEngine engine = new(shards, settings.ToLimits(), clients, entrance.Admission, entrance.Observer, telemetry, time);
+        KestrelEngine engine = new(shards, limits, clients, entrance.Admission, entrance.Observer, telemetry, time);
         SocketConnectionFactoryOptions sockets = new()
         {
             // A message goes from one socket to the other on the thread that read it; nothing here blocks.
@@ -165,6 +167,10 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         }
         return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(typeof(PoliteListenerFactory).FullName!)));
     }
+
+    /// <summary>A heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.</summary>
+    private static long MaxBuffered(Settings settings) =>
+        settings.MaxBuffered > 0 ? settings.MaxBuffered : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
 
     private static SocketError SocketErrorOf(Exception? fault) => fault switch
     {

@@ -78,6 +78,14 @@ internal sealed class AdmissionControl
         return refusal;
     }
 
+    /// <summary>The answer to a request whose head is not complete, and cannot be waited for since memory is short.</summary>
+    public Refusal RefuseForMemory(IPAddress? address)
+    {
+        Refusal refusal = Refuse(RefusalReason.Memory, _fullWait);
+        _telemetry.UpgradeRefused(refusal.Status, refusal.Reason.Tag(), address);
+        return refusal;
+    }
+
     /// <summary>
     /// Whether somebody has to be asked before an admitted connection becomes a session, with <see cref="AskAsync"/>. Its answer is known
     /// for a while then.

@@ -15,8 +15,11 @@ internal struct Backlog
     /// <summary>Envelopes kept.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Octets of the envelopes kept.</summary>
+    public readonly int Octets => _end - _start;
+
     /// <summary>Whether the limits of an outbound queue allow no more. One that already holds as many is full.</summary>
-    public readonly bool IsFull(Limits limits) => Count >= limits.OutboundMessages || _end - _start >= limits.OutboundOctets;
+    public readonly bool IsFull(Limits limits) => Count >= limits.OutboundMessages || Octets >= limits.OutboundOctets;
 
     /// <summary>Keeps a frame behind the others.</summary>
     public void Append(ReadOnlySpan<byte> frame, BufferPool pool)
@@ -27,7 +30,7 @@ internal struct Backlog
         }
         else if (_buffer.Length - _end < frame.Length)
         {
-            int kept = _end - _start;
+            int kept = Octets;
             if (_buffer.Length - kept >= frame.Length)
                 _buffer.AsSpan(_start.._end).CopyTo(_buffer);
             else

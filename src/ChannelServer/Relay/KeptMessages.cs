@@ -10,9 +10,11 @@ internal struct KeptMessages
     private int _end;
     private int _count;
 
+    /// <summary>Octets of the texts kept.</summary>
+    public readonly int Octets => _end - (_count * sizeof(int));
+
     /// <summary>Whether the limits of an outbound queue allow no more. One that already holds as many is full.</summary>
-    public readonly bool IsFull(Limits limits) =>
-        _count >= limits.OutboundMessages || _end - (_count * sizeof(int)) >= limits.OutboundOctets;
+    public readonly bool IsFull(Limits limits) => _count >= limits.OutboundMessages || Octets >= limits.OutboundOctets;
 
     /// <summary>Keeps a text behind the others.</summary>
     public void Append(ReadOnlySpan<byte> text, BufferPool pool)

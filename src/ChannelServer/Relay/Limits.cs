@@ -39,6 +39,12 @@ public sealed record Limits
     /// <summary>Messages that may wait for a slow receiver; a queue that already holds as many is full.</summary>
     public int OutboundMessages { get; init; } = 64;
 
+    /// <summary>
+    /// Octets of buffers that all sessions and seats of one shard hold together before each is bounded to an equal share of them: messages under way,
+    /// what waits for slow receivers, what is kept for lost ones. 0 means no limit.
+    /// </summary>
+    public long BufferedOctets { get; init; }
+
     /// <summary>How long a write may be stuck without one octet of progress.</summary>
     public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -86,10 +86,9 @@ internal sealed partial class Shard
         {
             if (seat.Version != ProtocolVersion.Two || seat.Session is not { } session)
                 continue;
-            if (session.Outbox.IsFull(limits))
-                End(session, EndReason.SlowConsumer);
-            else
-                Queue(session, _frames.Expiring(channel, Now));
+            ReadOnlySpan<byte> expiring = _frames.Expiring(channel, Now);
+            if (HasRoom(session, expiring.Length))
+                Queue(session, expiring);
         }
     }
 

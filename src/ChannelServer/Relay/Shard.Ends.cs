@@ -46,13 +46,18 @@ internal sealed partial class Shard
         if (reason != EndReason.TakenOver)
             TellAccepted(session, session.Seat!);
         Retire(session, reason, code);
-        // Nobody is there to be told, or must be: what waits in the queue of a session that was taken over is sent again on the other
-        // connection, and a client that reads both would have it twice.
-        if (session.Outbox.IsShut || (reason == EndReason.TakenOver && !session.Outbox.IsEmpty))
+        if (session.Outbox.IsShut || MustDrop(session, reason))
             Finish(session);
         else
             Close(session, reason, code);
     }
+
+    /// <summary>
+    /// Whether what waits in a session's queue must not be sent any more, the close frame behind it included. Of a session that was taken over it is sent
+    /// again on the other connection, and a client that reads both would have it twice. Where buffers are scarce it has to go at once.
+    /// </summary>
+    private static bool MustDrop(Session session, EndReason reason) =>
+        reason == EndReason.TakenOver ? !session.Outbox.IsEmpty : reason == EndReason.TryAgainLater && session.IsStalled;
 
     /// <summary>Ends a session whose client is not there any more.</summary>
     private void Vanish(Session session)

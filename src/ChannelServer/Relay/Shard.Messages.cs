@@ -42,6 +42,11 @@ internal sealed partial class Shard
     private void Relay(Seat sender, ReadOnlySpan<byte> text)
     {
         Channel channel = sender.Channel;
+        if (!channel.HasMet && channel.Kept.Octets + text.Length > Share)
+        {
+            End(sender.Session!, EndReason.TryAgainLater);
+            return;
+        }
         EndReason limit = channel.Count(sender, text.Length, limits);
         if (limit == EndReason.KeptFull)
         {
@@ -90,11 +95,8 @@ internal sealed partial class Shard
     private void Send(Seat seat, ReadOnlySpan<byte> envelope)
     {
         Session? session = seat.Session;
-        if (session is not null && session.Outbox.IsFull(limits))
-        {
-            End(session, EndReason.SlowConsumer);
+        if (session is not null && !HasRoom(session, envelope.Length))
             return;
-        }
         if (KeepsEnvelopes && !TryKeep(seat, envelope))
             return;
         seat.Numbered++;
@@ -109,20 +111,27 @@ internal sealed partial class Shard
         _isUnderPressure |= WantsFlush(session);
     }
 
-    /// <summary>Keeps an envelope with its seat. What a held seat cannot keep would be lost, so the seat is given up instead.</summary>
+    /// <summary>
+    /// Keeps an envelope with its seat. What a held seat cannot keep would be lost, so the seat is given up instead. A client that is there only takes its
+    /// time to say what it has: an end would be worse than a gap in what can be resumed.
+    /// </summary>
+    /// <returns>Whether there still is a seat.</returns>
     private bool TryKeep(Seat seat, ReadOnlySpan<byte> envelope)
     {
-        while (seat.Backlog.IsFull(limits))
+        bool exceedsShare = seat.Backlog.Octets + envelope.Length > Share;
+        if (seat.Session is null && (exceedsShare || seat.Backlog.IsFull(limits)))
         {
-            if (seat.Session is null)
-            {
-                seat.Channel.HasDropped = true;
-                GiveUpHeld(seat);
-                return false;
-            }
-            // The socket has taken it, and the client only takes its time to say so: an end would be worse than a gap in what can be resumed.
-            seat.Backlog.Drop(1, _kept);
+            seat.Channel.HasDropped = true;
+            GiveUpHeld(seat);
+            return false;
         }
+        if (exceedsShare)
+        {
+            seat.Backlog.Clear(_kept);
+            return true;
+        }
+        while (seat.Backlog.IsFull(limits))
+            seat.Backlog.Drop(1, _kept);
         seat.Backlog.Append(envelope, _kept);
         return true;
     }
@@ -181,6 +190,11 @@ internal sealed partial class Shard
         if (session.Outbox.Octets >= limits.OutboundOctets)
         {
             End(session, EndReason.SlowConsumer);
+            return;
+        }
+        if (ExceedsShare(session, payload.Length))
+        {
+            End(session, EndReason.TryAgainLater);
             return;
         }
         session.Outbox.AppendControl(Opcode.Pong, payload, _buffers);

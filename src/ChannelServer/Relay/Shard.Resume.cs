@@ -115,10 +115,9 @@ internal sealed partial class Shard
         {
             if (reader == about || reader.Version != ProtocolVersion.Two || reader.Session is not { } session)
                 continue;
-            if (session.Outbox.IsFull(limits))
-                End(session, EndReason.SlowConsumer);
-            else
-                Queue(session, _frames.Peer(about, state, reader));
+            ReadOnlySpan<byte> peer = _frames.Peer(about, state, reader);
+            if (HasRoom(session, peer.Length))
+                Queue(session, peer);
         }
     }
 }

@@ -216,6 +216,8 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             if (found == FrameEvent.NeedMore)
             {
                 session.Reader.NotePart(Now);
+                if (session.Reader.PartOctets > Share)
+                    ShedPart(session);
                 return position;
             }
             NoteLife(session);

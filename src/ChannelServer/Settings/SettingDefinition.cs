@@ -63,6 +63,10 @@ internal sealed record SettingDefinition(
         Integer("max_connections", "connections", 0, int.MaxValue,
             "Connections that carry channels. 0 takes 80 % of the descriptors that the process may have, where the system tells.",
             s => s.MaxConnections, (s, v) => s with { MaxConnections = (int)v }),
+        Integer("max_buffered", "octets", 0, 1L << 40,
+            "Messages under way, waiting and kept, of all connections together, before each connection is bounded to an equal share of it. "
+            + "0 takes a quarter of the memory that the heap may have, which is 3/4 of a container's.",
+            s => s.MaxBuffered, (s, v) => s with { MaxBuffered = v }),
         Text("allowed_origins", "origins such as https://example.com between commas, lower case, without a path", IsOriginList,
             "Web origins whose pages may use the server. Empty allows all. Clients that send no Origin are always let in.",
             s => s.AllowedOrigins, (s, v) => s with { AllowedOrigins = v }),

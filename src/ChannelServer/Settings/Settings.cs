@@ -52,6 +52,10 @@ public sealed record Settings
     /// <summary>Connections that carry channels, at most. 0 derives it from the descriptors that the process may have.</summary>
     public int MaxConnections { get; init; }
 
+    /// <summary>Octets of buffers that all connections hold together before each is bounded to an equal share. 0 takes a quarter of what the
+    /// heap may have.</summary>
+    public long MaxBuffered { get; init; }
+
     /// <summary>The web origins whose pages may use the server, between commas. Empty means all.</summary>
     public string AllowedOrigins { get; init; } = "";
 

@@ -47,8 +47,9 @@ internal sealed class KestrelEngine : ChannelEngine
     /// <summary>The connection middleware.</summary>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process.
-        if (Admission.Sockets.IsReached)
+        // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process. And a
+        // request head takes memory before anybody can refuse it.
+        if (Admission.Sockets.IsReached || !Admission.HasMemory)
             _undecided.CutOldest();
         Admission.Sockets.Enter();
         try
@@ -143,6 +144,12 @@ internal sealed class KestrelEngine : ChannelEngine
                 SequencePosition position = buffer.GetPosition(consumed);
                 input.AdvanceTo(position, position);
                 return (status, retryAfter, session);
+            }
+            if (!Admission.HasMemory)
+            {
+                input.AdvanceTo(buffer.End);
+                Refusal refusal = Admission.RefuseForMemory((connection.RemoteEndPoint as IPEndPoint)?.Address);
+                return (refusal.Status, refusal.RetryAfter, null);
             }
             input.AdvanceTo(buffer.Start, buffer.End);
             if (result.IsCompleted)

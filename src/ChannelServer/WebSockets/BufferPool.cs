@@ -28,11 +28,15 @@ internal sealed class BufferPool
     /// <summary>Arrays lent and not yet returned.</summary>
     public int Lent { get; private set; }
 
+    /// <summary>Octets of the arrays lent and not yet returned.</summary>
+    public long OctetsLent { get; private set; }
+
     /// <summary>Lends an array of at least that many octets, its content undefined.</summary>
     public byte[] Rent(int octets)
     {
         Lent++;
         int size = SizeOf(octets);
+        OctetsLent += Smallest << size;
         return _kept[size].TryPop(out byte[]? array) ? array : GC.AllocateUninitializedArray<byte>(Smallest << size);
     }
 
@@ -40,6 +44,7 @@ internal sealed class BufferPool
     public void Return(byte[] array)
     {
         Lent--;
+        OctetsLent -= array.Length;
         Stack<byte[]> kept = _kept[SizeOf(array.Length)];
         if ((long)kept.Count * array.Length < KeptPerSize)
             kept.Push(array);

@@ -61,6 +61,9 @@ internal struct FrameReader
     /// <summary>Since when a frame or message has been under way; null when none is.</summary>
     public readonly TimeSpan? PartSince => _partial is { IsDelivered: false } ? _partial.Since : null;
 
+    /// <summary>Octets of the message under way that have come and wait for the rest.</summary>
+    public readonly int PartOctets => _partial is { IsDelivered: false } ? _partial.Length : 0;
+
     /// <summary>Remembers since when a frame or message is under way, if one is.</summary>
     public readonly void NotePart(TimeSpan now)
     {

@@ -129,6 +129,9 @@ internal sealed class PartialMessagePool(BufferPool buffers)
     /// <summary>Partial messages lent and not yet returned.</summary>
     public int Lent { get; private set; }
 
+    /// <summary>Octets of the buffers that they hold.</summary>
+    public long OctetsLent => buffers.OctetsLent;
+
     public PartialMessage Rent()
     {
         Lent++;

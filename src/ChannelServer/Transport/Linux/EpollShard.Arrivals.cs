@@ -48,6 +48,9 @@ internal sealed partial class EpollShard
         {
             if (_engine.Admission.Sockets.IsReached && !MakeRoom())
                 return AcceptResult.Exhausted;
+            // A request head takes memory before anybody can refuse it: while memory is short there are no more of them.
+            if (!_engine.Admission.HasMemory)
+                _ = MakeRoom();
             int fd = LibC.Accept(listener.Fd, out SockAddr peer);
             if (fd >= 0)
             {
@@ -99,7 +102,7 @@ internal sealed partial class EpollShard
     private void Forget(SocketSession session)
     {
         DeadlineList<Session, Session.Pulse>.Remove(session);
-        session.PartialHead = null;
+        KeepHead(session, null);
         session.Stage = SocketStage.Gone;
         _connections.Remove(session.Key);
     }
@@ -117,10 +120,13 @@ internal sealed partial class EpollShard
         HeadStatus status = RequestHead.TryParse(bytes, out RequestHead head);
         if (status == HeadStatus.Incomplete)
         {
-            session.PartialHead = bytes.ToArray();
+            if (_engine.Admission.HasMemory && _headOctets + received.Length <= _mostHeadOctets)
+                KeepHead(session, bytes.ToArray());
+            else
+                Refuse(session, _engine.Admission.RefuseForMemory(session.Address));
             return;
         }
-        session.PartialHead = null;
+        KeepHead(session, null);
         if (status != HeadStatus.Complete)
         {
             Answer(session, ChannelRoute.StatusOf(status));
@@ -141,7 +147,7 @@ internal sealed partial class EpollShard
         Refusal refusal = _engine.Admission.Admit(head, client.Address, route.ChannelId.IsEmpty, out session.Ticket);
         if (!refusal.IsNone)
         {
-            Send(session, refusal.Status, refusal.RetryAfter);
+            Refuse(session, refusal);
             return;
         }
         int owner = _core.OwnerOf(route.ChannelId);
@@ -176,7 +182,7 @@ internal sealed partial class EpollShard
             return;
         if (!arrival.Refusal.IsNone)
         {
-            Send(session, arrival.Refusal.Status, arrival.Refusal.RetryAfter);
+            Refuse(session, arrival.Refusal);
             return;
         }
         BeginSession(session);
@@ -189,6 +195,13 @@ internal sealed partial class EpollShard
     {
         DeadlineList<Session, Session.Pulse>.Remove(session);
         session.Stage = SocketStage.Seated;
+    }
+
+    /// <summary>The one place where the part of a head is kept, and where it goes.</summary>
+    private void KeepHead(SocketSession session, byte[]? part)
+    {
+        _headOctets += (part?.Length ?? 0) - (session.PartialHead?.Length ?? 0);
+        session.PartialHead = part;
     }
 
     /// <summary>Gives a connection away: the caller has its descriptor to itself.</summary>
@@ -212,6 +225,8 @@ internal sealed partial class EpollShard
         Send(session, status, retryAfter: 0);
     }
 
+    private void Refuse(SocketSession session, in Refusal refusal) => Send(session, refusal.Status, refusal.RetryAfter);
+
     /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
     private void Send(SocketSession session, int status, int retryAfter)
     {
@@ -223,7 +238,7 @@ internal sealed partial class EpollShard
             Close(session);
             return;
         }
-        session.PartialHead = null;
+        KeepHead(session, null);
         session.Stage = SocketStage.Answered;
         _answers.Append(session, _core.Now + _answerTimeout);
     }

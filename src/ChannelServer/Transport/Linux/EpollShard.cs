@@ -41,6 +41,7 @@ internal sealed partial class EpollShard : IShardMailbox
     private readonly TimeProvider _time;
     private readonly long _started;
     private readonly RelayTelemetry _telemetry;
+    private readonly long _mostHeadOctets;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Any thread. Bounded by the connections: each is in one letter at most, or in three when it is on pipes.
@@ -53,6 +54,7 @@ internal sealed partial class EpollShard : IShardMailbox
     private readonly ConnectionTable _connections = new();
     private readonly DeadlineList<Session, Session.Pulse> _heads = new(new Session());
     private readonly DeadlineList<Session, Session.Pulse> _answers = new(new Session());
+    private long _headOctets;
     private TimeSpan _acceptsAgainAt = TimeSpan.MaxValue;
 
     public EpollShard(
@@ -64,6 +66,7 @@ internal sealed partial class EpollShard : IShardMailbox
         _turn = new ShardTurn(_core);
         _listeners = listeners;
         _telemetry = telemetry;
+        _mostHeadOctets = limits.BufferedOctets > 0 ? limits.BufferedOctets : long.MaxValue;
         _time = time;
         _started = time.GetTimestamp();
         _bell = LibC.EventFd();

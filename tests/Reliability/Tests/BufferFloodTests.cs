@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using ChannelServer.Conformance.Wire;
+using ChannelServer.Reliability.Harness;
+
+namespace ChannelServer.Reliability.Tests;
+
+/// <summary>Clients that are let in one by one, and then have the server hold as much as it will, all at once.</summary>
+public sealed class BufferFloodTests
+{
+    private static readonly int Clients = Effort.Of(5_000, 15_000);
+
+    private static readonly byte[] _request = new UpgradeRequest().ToBytes();
+
+    private readonly ConcurrentBag<Socket> _clients = [];
+
+    [Fact]
+    public Task Messages_that_do_not_come_to_their_end() => FloodAsync("begins a message of 60 kB", [ClientFrame.Text(new string('x', 60_001))[..60_000]]);
+
+    [Fact]
+    public Task Messages_that_nobody_is_there_to_hear() =>
+        FloodAsync("sends 4 messages of 15 kB to nobody", [.. Enumerable.Repeat(ClientFrame.Text(new string('x', 15_000)), 4)]);
+
+    /// <remarks>A connection of Kestrel's takes as much as such a head, even if it says nothing.</remarks>
+    [Fact]
+    public Task Request_heads_that_do_not_end() => FloodAsync(
+        "begins a request of 8 kB", [Encoding.ASCII.GetBytes($"GET /v1/ws/ HTTP/1.1\r\nX: {new string('x', 8000)}")], upgrades: false,
+        megabytes: Effort.Engine == "kestrel" ? 256 : 128);
+
+    private async Task FloodAsync(string what, byte[][] flood, bool upgrades = true, int megabytes = 256)
+    {
+        long limit = megabytes * 1024L * 1024L;
+        using MemoryGroup? group = MemoryGroup.TryCreate(limit);
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            Prefix = group?.Prefix ?? [],
+            Environment = group is null ? [("DOTNET_GCHeapHardLimit", $"{limit:x}")] : [],
+            Settings = ["--max_connections=19500", "--log_rate=1"],
+            SlackMegabytes = 200,
+        });
+        await ForEachAsync(Enumerable.Range(0, Clients), async i =>
+        {
+            Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            _clients.Add(socket);
+            // An address has 28,000 ports, and a bound on what it may open.
+            socket.Bind(new IPEndPoint(new IPAddress([127, 0, 8, (byte)(1 + (i % 100))]), 0));
+            await socket.ConnectAsync(trial.Server.Address);
+            if (!upgrades)
+                return;
+            await socket.SendAsync(_request);
+            byte[] answer = new byte[12];
+            await socket.ReceiveAsync(answer);
+            Assert.Equal("HTTP/1.1 101", Encoding.ASCII.GetString(answer));
+        });
+        int ended = 0;
+        await ForEachAsync(_clients, async socket =>
+        {
+            try
+            {
+                foreach (byte[] part in flood)
+                    await socket.SendAsync(part);
+            }
+            catch (SocketException)
+            {
+                // Its end may have come before it was through.
+            }
+            if (await HasEndedAsync(socket))
+                Interlocked.Increment(ref ended);
+        });
+        await trial.ExpectHealthAsync();
+        foreach (Socket socket in _clients)
+            socket.Close(0);
+        Latencies latencies = await trial.ConcludeAsync();
+        Assert.Equal(0, group?.Kills ?? 0);
+        string most = group?.Peak is { } peak ? string.Create(CultureInfo.InvariantCulture, $"{peak / 1048576} MB") : "not measured";
+        Figures.Add($"memory limit of {megabytes} MB ({(group is null ? "heap" : "control group")}), {Clients:N0} clients, each {what} at once",
+            $"{ended:N0} ended, peak {most}, canary {latencies}");
+    }
+
+    private static Task ForEachAsync<T>(IEnumerable<T> items, Func<T, Task> act) => Parallel.ForEachAsync(
+        items, new ParallelOptions { MaxDegreeOfParallelism = Effort.Of(4, 16) }, async (item, _) => await act(item));
+
+    /// <summary>Whether the server has closed, or does within a moment.</summary>
+    private static async Task<bool> HasEndedAsync(Socket socket)
+    {
+        byte[] octets = new byte[4096];
+        try
+        {
+            using CancellationTokenSource moment = new(TimeSpan.FromMilliseconds(5));
+            while (await socket.ReceiveAsync(octets, moment.Token) > 0)
+            {
+            }
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
+    }
+}
