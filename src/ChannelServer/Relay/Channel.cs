@@ -58,7 +58,7 @@ internal sealed class Channel
     }
 
     /// <summary>Makes a seat for a visitor who was admitted.</summary>
-    public Seat Sit(in Visitor visitor)
+    public Seat Sit(in Visitor visitor, in ResumeToken token)
     {
         if (_joins == 0)
             _firstAddress = AddressKey.Of(visitor.Address);
@@ -66,7 +66,7 @@ internal sealed class Channel
             _secondAddress = AddressKey.Of(visitor.Address);
         _joins++;
 
-        Seat seat = new(this, _joins, visitor.Version);
+        Seat seat = new(this, _joins, visitor.Version) { Token = token };
         if (FirstSeat is null)
         {
             FirstSeat = seat;

@@ -33,6 +33,19 @@ internal static class JsonText
         }
     }
 
+    /// <summary>How many octets <see cref="Escape"/> writes.</summary>
+    public static int EscapedLength(ReadOnlySpan<byte> utf8)
+    {
+        Span<byte> scratch = stackalloc byte[MaxExpansion];
+        int length = utf8.Length;
+        for (int next = utf8.IndexOfAny(_escaped); next >= 0; next = utf8.IndexOfAny(_escaped))
+        {
+            length += EscapeOctet(utf8[next], scratch) - 1;
+            utf8 = utf8[(next + 1)..];
+        }
+        return length;
+    }
+
     private static int EscapeOctet(byte octet, Span<byte> destination)
     {
         destination[0] = (byte)'\\';

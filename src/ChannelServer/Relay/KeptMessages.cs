@@ -10,8 +10,8 @@ internal struct KeptMessages
     private int _end;
     private int _count;
 
-    /// <summary>Octets of the texts kept.</summary>
-    public readonly int Octets => _end - (_count * sizeof(int));
+    /// <summary>Octets of the texts kept, as they will be sent: up to six times what they are.</summary>
+    public int Octets { get; private set; }
 
     /// <summary>Whether the limits of an outbound queue allow no more. One that already holds as many is full.</summary>
     public readonly bool IsFull(Limits limits) => _count >= limits.OutboundMessages || Octets >= limits.OutboundOctets;
@@ -29,6 +29,7 @@ internal struct KeptMessages
         text.CopyTo(_buffer.AsSpan(_end + sizeof(int)));
         _end = needed;
         _count++;
+        Octets += JsonText.EscapedLength(text);
     }
 
     /// <summary>The next text behind an offset, which moves behind it; false when there is none. Begin at 0.</summary>
@@ -49,6 +50,6 @@ internal struct KeptMessages
         if (_buffer is not null)
             pool.Return(_buffer);
         _buffer = null;
-        _end = _count = 0;
+        _end = _count = Octets = 0;
     }
 }

@@ -12,6 +12,7 @@ internal struct Outbox
     private int _start;
     private int _end;
     private int _frameStart;
+
     /// <summary>What the socket has not accepted yet.</summary>
     public readonly ReadOnlySpan<byte> Unsent => _buffer.AsSpan(_start, _end - _start);
 

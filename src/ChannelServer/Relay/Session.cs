@@ -45,6 +45,9 @@ internal class Session
     /// <summary>The seat; null before the session has one and after it left it.</summary>
     internal Seat? Seat { get; set; }
 
+    /// <summary>What holds the seat that it left; null when none does, or none was held for it.</summary>
+    internal SeatHold? Hold { get; set; }
+
     /// <summary>What the client understands.</summary>
     public ProtocolVersion Version { get; private set; }
 
@@ -58,9 +61,9 @@ internal class Session
 
     /// <summary>
     /// The number in the ping behind the greeting of a resumed session, as long as no pong to it or a later one has come: until then the
-    /// client may not have the greeting. Negative when there is no such doubt.
+    /// client may not have the greeting. Null when there is no such doubt.
     /// </summary>
-    internal int DoubtsGreetingFrom { get; set; } = -1;
+    internal int? DoubtsGreetingFrom { get; set; }
 
     /// <summary>Octets received since the session was told its end.</summary>
     internal int BehindEnd { get; set; }

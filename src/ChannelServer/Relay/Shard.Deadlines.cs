@@ -24,6 +24,9 @@ internal sealed partial class Shard
     private readonly DeadlineList<Session, Session.Pulse> _lastChances = new(new Session());
     private readonly DeadlineList<Session, Session.Silence> _silences = new(new Session());
 
+    /// <summary>Until when nobody is ended for his silence, since deadlines were met so late that it may be the server's fault.</summary>
+    private TimeSpan _forgivenUntil;
+
     /// <summary>When <see cref="Advance"/> has something to do; <see cref="TimeSpan.MaxValue"/> when only facts can change anything.</summary>
     public TimeSpan NextDeadline
     {
@@ -45,27 +48,78 @@ internal sealed partial class Shard
     /// <param name="now">The time since the driver's start; never less than before.</param>
     public void Advance(TimeSpan now)
     {
-        Invariant.Require(now >= Now);
-        Now = now;
+        SetTime(now);
         for (int left = DeadlinesPerAdvance; left > 0; left--)
         {
-            if (_closings.TryTakeDue(now, out Session session) || _lastChances.TryTakeDue(now, out session))
-                Finish(session);
-            else if (_stalls.TryTakeDue(now, out session))
-                EndStuck(session);
-            else if (_lifespans.TryTakeDue(now, out Channel channel))
-                EndChannel(channel, EndReason.ChannelExpired);
-            else if (_expiries.TryTakeDue(now, out channel))
-                GiveNotice(channel);
-            else if (_holds.TryTakeDue(now, out SeatHold hold))
-                EndHold(hold.Seat);
-            else if (_silences.TryTakeDue(now, out session))
-                End(session, EndReason.ClientTimeout);
-            else if (_heartbeats.TryTakeDue(now, out session))
-                Ping(session);
-            else
-                return;
+            Channel? channel = null;
+            try
+            {
+                if (!TryMeetDeadline(ref channel))
+                    return;
+            }
+#pragma warning disable CA1031 // A bug met by one channel must cost no other channel anything.
+            catch (Exception bug)
+#pragma warning restore CA1031
+            {
+                Fail(channel, bug);
+            }
         }
+    }
+
+    /// <summary>Sets the time and leaves what has fallen due for later: for a driver that has facts to tell which came before that.</summary>
+    /// <param name="now">The time since the driver's start; never less than before.</param>
+    public void SetTime(TimeSpan now)
+    {
+        Invariant.Require(now >= Now);
+        // The process has stood still, or the machine. Who was not asked meanwhile cannot have answered.
+        if (now - NextDeadline > limits.Heartbeat)
+            _forgivenUntil = now + limits.Heartbeat;
+        Now = now;
+    }
+
+    /// <summary>Does what is due first; false when nothing is.</summary>
+    /// <param name="channel">The channel that it is about.</param>
+    private bool TryMeetDeadline(ref Channel? channel)
+    {
+        if (_closings.TryTakeDue(Now, out Session session) || _lastChances.TryTakeDue(Now, out session))
+        {
+            Finish(session);
+        }
+        else if (_stalls.TryTakeDue(Now, out session))
+        {
+            channel = session.Seat!.Channel;
+            EndStuck(session);
+        }
+        else if (_lifespans.TryTakeDue(Now, out Channel due))
+        {
+            channel = due;
+            EndChannel(due, EndReason.ChannelExpired);
+        }
+        else if (_expiries.TryTakeDue(Now, out due))
+        {
+            channel = due;
+            GiveNotice(due);
+        }
+        else if (_holds.TryTakeDue(Now, out SeatHold hold))
+        {
+            channel = hold.Seat.Channel;
+            EndHold(hold.Seat);
+        }
+        else if (_silences.TryTakeDue(Now, out session))
+        {
+            channel = session.Seat!.Channel;
+            EndSilent(session);
+        }
+        else if (_heartbeats.TryTakeDue(Now, out session))
+        {
+            channel = session.Seat!.Channel;
+            Ping(session);
+        }
+        else
+        {
+            return false;
+        }
+        return true;
     }
 
     private static TimeSpan Earlier(TimeSpan one, TimeSpan other) => one < other ? one : other;
@@ -111,6 +165,14 @@ internal sealed partial class Shard
     {
         if (limits.Heartbeat > TimeSpan.Zero)
             _silences.Append(session, Now + limits.ClientTimeout);
+    }
+
+    private void EndSilent(Session session)
+    {
+        if (Now < _forgivenUntil)
+            NoteLife(session);
+        else
+            End(session, EndReason.ClientTimeout);
     }
 
     private void Ping(Session session)

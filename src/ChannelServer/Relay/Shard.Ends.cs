@@ -16,7 +16,8 @@ internal sealed partial class Shard
         return ChannelCount > 0;
     }
 
-    private void Begin(Session session, in Visitor visitor, ReadOnlySpan<byte> head, Seat seat, bool isResumed = false)
+    /// <summary>Begins a session on its seat. Whatever fails behind this, the session has an end.</summary>
+    private void Begin(Session session, in Visitor visitor, ReadOnlySpan<byte> head, Seat seat, SessionStart start)
     {
         session.Introduce(visitor);
         session.Began = Now;
@@ -24,14 +25,13 @@ internal sealed partial class Shard
         session.AcceptedBefore = session.AcceptedTold = seat.Accepted;
         seat.Session = session;
         seat.Describe(visitor);
-        if (KeepsEnvelopes && !isResumed)
-            seat.Token = DrawToken();
         SessionCount++;
+        _observer.SessionBegan(start);
         session.Outbox.AppendHead(head, _buffers);
         session.Outbox.AppendFrame(
             seat.Version == ProtocolVersion.Two
                 ? _frames.GreetingOfTwo(seat, KeepsEnvelopes, limits, Now)
-                : _frames.Greeting(seat, KeepsEnvelopes, isResumed),
+                : _frames.Greeting(seat, KeepsEnvelopes, isResumed: start == SessionStart.Resumed),
             _buffers);
         StartPulse(session);
         Touch(session);
@@ -45,11 +45,12 @@ internal sealed partial class Shard
         // Or the client could not tell what was accepted from what was refused. Whose seat is taken over learns it there.
         if (reason != EndReason.TakenOver)
             TellAccepted(session, session.Seat!);
-        Retire(session, reason, code);
-        if (session.Outbox.IsShut || MustDrop(session, reason))
-            Finish(session);
-        else
+        bool isTold = !session.Outbox.IsShut && !MustDrop(session, reason);
+        Retire(session, reason, isTold ? code : (ushort)0);
+        if (isTold)
             Close(session, reason, code);
+        else
+            Finish(session);
     }
 
     /// <summary>
@@ -59,10 +60,11 @@ internal sealed partial class Shard
     private static bool MustDrop(Session session, EndReason reason) =>
         reason == EndReason.TakenOver ? !session.Outbox.IsEmpty : reason == EndReason.TryAgainLater && session.IsStalled;
 
-    /// <summary>Ends a session whose client is not there any more.</summary>
+    /// <summary>Ends a session whose client is not there any more. It has no seat when a bug kept it from one.</summary>
     private void Vanish(Session session)
     {
-        Retire(session, EndReason.Disconnected, code: 0);
+        if (session.Seat is not null)
+            Retire(session, EndReason.Disconnected, code: 0);
         Finish(session);
     }
 
@@ -77,20 +79,30 @@ internal sealed partial class Shard
                 End(session, reason);
                 continue;
             }
-            Release(seat, resumed: false);
+            // It has neither when a bug was met on the way to it.
+            if (seat.Hold is not null)
+                Release(seat, resumed: false);
             GiveUp(seat, reason);
         }
     }
 
-    /// <summary>A bug showed while this session's bytes were handled: its channel ends, and no other.</summary>
-    private void Fail(Session session, Exception bug)
+    /// <summary>A bug showed while this session was handled: its channel ends, and no other.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="bug">The bug.</param>
+    /// <param name="channel">The channel that it was on its way to, where it may not have a seat yet.</param>
+    private void Fail(Session session, Exception bug, Channel? channel = null)
+    {
+        session.IsGarbled = true;
+        Fail(session.Seat?.Channel ?? channel, bug);
+        if (session.Phase == SessionPhase.Open)
+            Finish(session);
+    }
+
+    private void Fail(Channel? channel, Exception bug)
     {
         _observer.Failed(bug);
-        session.IsGarbled = true;
-        if (session.Seat is { } seat)
-            EndChannel(seat.Channel, EndReason.InternalError);
-        else
-            Finish(session);
+        if (channel is { FirstSeat: not null })
+            EndChannel(channel, EndReason.InternalError);
     }
 
     /// <summary>The one place where a session leaves its seat, and where its end is recorded.</summary>
@@ -104,7 +116,7 @@ internal sealed partial class Shard
         int accepted = seat.Accepted - session.AcceptedBefore;
         _observer.SessionEnded(new SessionEnd(reason, code, Now - session.Began, accepted, session.Address));
         if (reason.HoldsSeat() && KeepsEnvelopes)
-            HoldSeat(seat, reason);
+            session.Hold = HoldSeat(seat, reason);
         else if (reason != EndReason.TakenOver)
             GiveUp(seat, reason);
     }

@@ -130,7 +130,8 @@ internal sealed partial class Shard
             seat.Backlog.Clear(_kept);
             return true;
         }
-        while (seat.Backlog.IsFull(limits))
+        // What the socket has not taken is not let go: the client cannot have it. The queue has its own bound.
+        while (seat.Backlog.IsFull(limits) && seat.Backlog.Count > (seat.Session?.Outbox.Messages ?? 0))
             seat.Backlog.Drop(1, _kept);
         seat.Backlog.Append(envelope, _kept);
         return true;
@@ -215,14 +216,27 @@ internal sealed partial class Shard
         // An acknowledgement with news answers an envelope of a peer's, so it is no flood of this client's.
         if (!isNews && !TrySpend(session, payload.Length))
             return;
-        if (!acknowledges)
-            return;
-        if (session.DoubtsGreetingFrom >= 0 && number >= session.DoubtsGreetingFrom)
+        if (acknowledges)
+            Acknowledge(session, seat, (int)number);
+    }
+
+    /// <summary>
+    /// A client that was slow to answer, and so was ended, still answers pings before it answers the close. What it acknowledges there need not be sent again.
+    /// </summary>
+    private void HandleLatePong(Session session, ReadOnlySpan<byte> payload)
+    {
+        if (session.Hold is { } hold && hold.Seat.Hold == hold && TryReadNumber(payload, out long number) && number <= hold.Seat.Pinged)
+            Acknowledge(session, hold.Seat, (int)number);
+    }
+
+    private void Acknowledge(Session session, Seat seat, int number)
+    {
+        if (number >= session.DoubtsGreetingFrom)
         {
-            session.DoubtsGreetingFrom = -1;
+            session.DoubtsGreetingFrom = null;
             seat.EarlierToken = default;
         }
-        seat.Acknowledge((int)number, _kept);
+        seat.Acknowledge(number, _kept);
     }
 
     /// <summary>Charges a control frame; false when that ended the session.</summary>

@@ -16,6 +16,20 @@ internal sealed partial class Shard
             Refuse(session, visitor, head, EndReason.ResumeRefused);
             return;
         }
+        try
+        {
+            TakeSeat(session, visitor, head, seat, claim);
+        }
+#pragma warning disable CA1031 // A bug met by one channel must cost no other channel anything.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            Fail(session, bug, seat.Channel);
+        }
+    }
+
+    private void TakeSeat(Session session, in Visitor visitor, ReadOnlySpan<byte> head, Seat seat, in ResumeClaim claim)
+    {
         seat.Acknowledge(claim.Received ?? 0, _kept);
         // Who comes with the earlier token has not shown that the latest ever arrived, so it is offered again.
         if (claim.Token.Matches(seat.Token))
@@ -28,8 +42,7 @@ internal sealed partial class Shard
         else
             Release(seat, resumed: true);
         seat.Channel.HasResumed = true;
-        Begin(session, visitor, head, seat, isResumed: true);
-        _observer.SessionBegan(SessionStart.Resumed);
+        Begin(session, visitor, head, seat, SessionStart.Resumed);
         Replay(session, seat);
         Announce(seat, "back"u8);
     }
@@ -75,21 +88,26 @@ internal sealed partial class Shard
             _observer.Replayed(seat.Backlog.Count);
     }
 
+    /// <summary>A key for a seat; none where no seat is held.</summary>
     private ResumeToken DrawToken()
     {
+        if (!KeepsEnvelopes)
+            return default;
         Span<byte> octets = stackalloc byte[ResumeToken.Octets];
         random(octets);
         return new ResumeToken(octets);
     }
 
     /// <summary>Holds the seat of a session that was lost.</summary>
-    private void HoldSeat(Seat seat, EndReason reason)
+    private SeatHold HoldSeat(Seat seat, EndReason reason)
     {
-        seat.Hold = new SeatHold(seat, reason);
-        _holds.Append(seat.Hold, Now + limits.ResumeWindow);
+        SeatHold hold = new(seat, reason);
+        seat.Hold = hold;
+        _holds.Append(hold, Now + limits.ResumeWindow);
         HeldCount++;
         _observer.SeatHeld();
         Announce(seat, "away"u8);
+        return hold;
     }
 
     /// <summary>The one place where a seat stops being held.</summary>

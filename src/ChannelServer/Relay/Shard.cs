@@ -64,12 +64,21 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     /// <param name="head">Bytes to send before all frames: the upgrade response.</param>
     public void Open(Session session, in Visitor visitor, ReadOnlySpan<byte> head)
     {
-        bool expires = limits.ConnLifespan > TimeSpan.Zero;
-        Channel channel = new() { Id = DrawId(), ExpiresAt = expires ? Now + limits.ConnLifespan : TimeSpan.MaxValue };
-        _channels.Add(channel.Id, channel);
-        AwaitExpiry(channel);
-        Begin(session, visitor, head, channel.Sit(visitor));
-        _observer.SessionBegan(SessionStart.Opened);
+        try
+        {
+            bool expires = limits.ConnLifespan > TimeSpan.Zero;
+            Channel channel = new() { Id = DrawId(), ExpiresAt = expires ? Now + limits.ConnLifespan : TimeSpan.MaxValue };
+            Seat seat = channel.Sit(visitor, DrawToken());
+            _channels.Add(channel.Id, channel);
+            AwaitExpiry(channel);
+            Begin(session, visitor, head, seat, SessionStart.Opened);
+        }
+#pragma warning disable CA1031 // A bug met by one channel must cost no other channel anything.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            Fail(session, bug);
+        }
     }
 
     /// <summary>Brings a session that has just begun into the channel that it names, or tells it why not.</summary>
@@ -87,13 +96,26 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             Refuse(session, visitor, head, refusal);
             return;
         }
-        Seat opener = channel!.FirstSeat!;
-        Seat seat = channel.Sit(visitor);
+        try
+        {
+            TakeSeat(session, visitor, head, channel!, yielding);
+        }
+#pragma warning disable CA1031 // As above.
+        catch (Exception bug)
+#pragma warning restore CA1031
+        {
+            Fail(session, bug, channel);
+        }
+    }
+
+    private void TakeSeat(Session session, in Visitor visitor, ReadOnlySpan<byte> head, Channel channel, Seat? yielding)
+    {
+        Seat opener = channel.FirstSeat!;
+        Seat seat = channel.Sit(visitor, DrawToken());
         // Behind the new seat, or the channel could end with its last one.
         if (yielding is not null)
             GiveUpHeld(yielding);
-        Begin(session, visitor, head, seat);
-        _observer.SessionBegan(SessionStart.Joined);
+        Begin(session, visitor, head, seat, SessionStart.Joined);
         GiveKept(opener, seat);
         Announce(seat, "joined"u8);
     }
@@ -193,6 +215,13 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             Finish(session);
     }
 
+    /// <summary>The socket takes more again: the session is served with the others that have something to write.</summary>
+    public void Writable(Session session)
+    {
+        if (session.Phase != SessionPhase.Finished)
+            Touch(session);
+    }
+
     /// <summary>Names a session that has something to write, or whose phase has changed.</summary>
     public bool TryTakeTouched(out Session session)
     {
@@ -244,15 +273,17 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             AwaitClose(session, input);
     }
 
-    /// <summary>After the server's close frame only the client's is of interest: it says that nothing more will come.</summary>
+    /// <summary>After the server's close frame only the client's is of interest, which says that nothing more will come, and pongs before it.</summary>
     private void AwaitClose(Session session, Span<byte> input)
     {
         while (true)
         {
-            FrameEvent found = session.Reader.Read(input, _frameLimits, _partials, out int consumed, out _);
+            FrameEvent found = session.Reader.Read(input, _frameLimits, _partials, out int consumed, out Span<byte> payload);
             input = input[consumed..];
             if (found == FrameEvent.NeedMore)
                 return;
+            if (found == FrameEvent.Pong)
+                HandleLatePong(session, payload);
             session.IsGarbled = found > FrameEvent.Close;
             if (found == FrameEvent.Close)
                 Leave(session);

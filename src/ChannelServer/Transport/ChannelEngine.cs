@@ -20,17 +20,21 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
 
     /// <summary>
     /// Octets that the kernel queues for one socket, which it doubles for its own bookkeeping. Bounds what a slow reader costs: left to
-    /// itself the kernel queued 3.8 MB for one.
+    /// itself the kernel queued 3.8 MB for one. A third of it has to drain before the kernel reports room: at 64 kbit/s in 3 s, less than a write may be stuck.
     /// </summary>
-    public const int SendBuffer = 64 * 1024;
+    public const int SendBuffer = 32 * 1024;
 
     /// <summary>How long those who are at the door when it closes have to say what they want, and to hear that it is too late.</summary>
     public static readonly TimeSpan LastCall = TimeSpan.FromMilliseconds(250);
 
     private int _nextShard;
+    private int _carried;
 
     /// <summary>How many shards there are.</summary>
     protected int ShardCount => shards;
+
+    /// <summary>Whether there are sessions on pipes, from their admission to the end of their connections.</summary>
+    public bool IsCarrying => Volatile.Read(ref _carried) > 0;
 
     /// <summary>Tells who a client is.</summary>
     public ClientFactsReader Clients => clients;
@@ -85,6 +89,7 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// <returns>No refusal, or the answer: then the session never was.</returns>
     public async Task<Refusal> CarryAsync(PipeSession session, Func<Task>? connect = null)
     {
+        Interlocked.Increment(ref _carried);
         try
         {
             IPAddress? address = session.Arrival!.Visitor.Address;
@@ -97,6 +102,7 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
         }
         finally
         {
+            Interlocked.Decrement(ref _carried);
             admission.Release(ref session.Ticket);
         }
     }

@@ -46,7 +46,7 @@ internal sealed class BufferPool
         Lent--;
         OctetsLent -= array.Length;
         Stack<byte[]> kept = _kept[SizeOf(array.Length)];
-        if ((long)kept.Count * array.Length < KeptPerSize)
+        if ((kept.Count + 1L) * array.Length <= KeptPerSize)
             kept.Push(array);
     }
 

@@ -62,7 +62,7 @@ public sealed class EnvelopeTests
     public void The_greeting_is_byte_for_byte_Mozillas()
     {
         Assert.True(ChannelId.TryParse("IZ5B8Wj2qR1NlsNbSXQ2Fg"u8, out ChannelId id));
-        Seat seat = new Channel { Id = id }.Sit(new Visitor(null, SenderMetadata.Empty, LanguagePriorityList.None));
+        Seat seat = new Channel { Id = id }.Sit(new Visitor(null, SenderMetadata.Empty, LanguagePriorityList.None), default);
         ReadOnlySpan<byte> frame = new Frames().Greeting(seat, isResumable: false, isResumed: false);
         Assert.Equal(
             "\u0081M{\"channelid\":\"IZ5B8Wj2qR1NlsNbSXQ2Fg\",\"link\":\"/v1/ws/IZ5B8Wj2qR1NlsNbSXQ2Fg\"}",

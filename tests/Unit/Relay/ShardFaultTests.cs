@@ -77,8 +77,69 @@ public sealed class ShardFaultTests
         Assert.Equal(3, _shard.Observer.Failures.Count);
     }
 
-    private sealed class Broken() : SenderMetadata([])
+    [Fact]
+    public void A_fault_before_there_is_a_seat_leaves_nothing()
     {
-        public override byte[] ReadBy(LanguagePriorityList receiver) => throw new InvalidOperationException();
+        bool fails = true;
+        Random random = new(3);
+        Shard core = new(0, 1, new Limits { ResumeWindow = TimeSpan.FromSeconds(60) }, _shard.Observer, octets =>
+        {
+            if (fails)
+                throw new InvalidOperationException("No entropy.");
+            random.NextBytes(octets);
+        });
+        TestClient one = new();
+        core.Open(one, new Visitor(null, SenderMetadata.Empty, LanguagePriorityList.None), "HEAD"u8);
+        Assert.Equal(SessionPhase.Finished, one.Phase);
+        Assert.Equal((0, 0, 0), (core.SessionCount, core.ChannelCount, core.BuffersLent));
+
+        // One who joins: the channel that it was on its way to cannot be trusted any more.
+        fails = false;
+        TestClient opener = new();
+        core.Open(opener, new Visitor(null, SenderMetadata.Empty, LanguagePriorityList.None), "HEAD"u8);
+        opener.Take(opener.Unsent);
+        core.Sent(opener, opener.Unsent.Length);
+        fails = true;
+        TestClient two = new();
+        core.Join(two, System.Text.Encoding.ASCII.GetBytes(opener.ChannelId), new Visitor(null, SenderMetadata.Empty, LanguagePriorityList.None), "HEAD"u8);
+        Assert.Equal((SessionPhase.Finished, EndReason.InternalError), (two.Phase, opener.EndedBy));
+        // Harmless for a driver that tells of it too.
+        core.Broken(two);
+        Assert.Equal((0, 0), (core.SessionCount, core.ChannelCount));
+        Assert.Equal(2, _shard.Observer.Failures.Count);
+    }
+
+    [Fact]
+    public void A_fault_in_a_greeting_ends_what_has_begun()
+    {
+        TestClient one = _shard.Open(sender: new Broken(), version: ProtocolVersion.Two);
+        TestClient two = _shard.Join(one, version: ProtocolVersion.Two);
+        Assert.Equal((EndReason.InternalError, EndReason.InternalError), (one.EndedBy, two.EndedBy));
+        _shard.Advance(2);
+        _shard.AssertEmpty();
+    }
+
+    [Fact]
+    public void A_fault_while_time_passes_ends_its_channel()
+    {
+        ShardHarness shard = new(resumeWindow: 10);
+        Broken sender = new() { IsWell = true };
+        TestClient one = shard.Open(version: ProtocolVersion.Two);
+        TestClient two = shard.Join(one, sender: sender, version: ProtocolVersion.Two);
+        (TestClient bystander, TestClient friend) = shard.Pair();
+        shard.Break(two);
+        sender.IsWell = false;
+        // The seat is given up, which the other is told, with a description.
+        shard.Advance(11);
+        Assert.Equal(EndReason.InternalError, one.EndedBy);
+        shard.Say(bystander, "y");
+        Assert.Contains("\"y\"", friend.Texts.Last(), StringComparison.Ordinal);
+    }
+
+    private sealed class Broken() : SenderMetadata("{}"u8.ToArray())
+    {
+        public bool IsWell { get; set; }
+
+        public override byte[] ReadBy(LanguagePriorityList receiver) => IsWell ? Utf8Json : throw new InvalidOperationException();
     }
 }

@@ -225,6 +225,21 @@ public sealed class ShardTimeTests
     }
 
     [Fact]
+    public void A_server_that_stood_still_blames_nobody_for_it()
+    {
+        ShardHarness shard = new();
+        (TestClient one, TestClient other) = shard.Pair();
+        shard.Advance(1);
+        // Half a minute in one step: the machine slept, and nobody was asked whether he lives.
+        shard.Core.Advance(shard.Core.Now + TimeSpan.FromSeconds(31));
+        shard.Advance(1);
+        Assert.Equal((SessionPhase.Open, SessionPhase.Open), (one.Phase, other.Phase));
+        one.AnswersPings = false;
+        shard.Advance(30);
+        Assert.Equal((EndReason.ClientTimeout, SessionPhase.Open), (one.EndedBy, other.Phase));
+    }
+
+    [Fact]
     public void A_stuck_write_is_found_without_heartbeat_too()
     {
         ShardHarness shard = new(new Limits { Heartbeat = TimeSpan.Zero });

@@ -44,6 +44,9 @@ public sealed class BufferPoolTests
             pool.Return(array);
         byte[][] again = [.. Enumerable.Range(0, 10).Select(_ => pool.Rent(128 * 1024))];
         Assert.Equal(4, again.Intersect(lent).Count());
+        byte[] large = pool.Rent(1024 * 1024);
+        pool.Return(large);
+        Assert.NotSame(large, pool.Rent(1024 * 1024));
     }
 
     [Fact]

@@ -77,7 +77,12 @@ internal sealed partial class EpollEngine : ChannelEngine
         await Task.WhenAll(_shards.Select(static shard => shard.Stopped));
     }
 
-    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public override ValueTask DisposeAsync()
+    {
+        foreach (EpollShard shard in _shards)
+            shard.Dispose();
+        return ValueTask.CompletedTask;
+    }
 
     public EpollShard Shard(int index) => _shards[index];
 

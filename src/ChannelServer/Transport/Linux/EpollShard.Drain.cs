@@ -6,7 +6,7 @@ namespace ChannelServer.Transport.Linux;
 /// <summary>How a shard stops: its channels one after the other, then who is at the door, then the door.</summary>
 internal sealed partial class EpollShard
 {
-    /// <summary>How often a stopping shard looks whether connections are still on their way to it.</summary>
+    /// <summary>How often a stopping shard looks whether others still have something for it.</summary>
     private static readonly TimeSpan _askingPause = TimeSpan.FromMilliseconds(50);
 
     // The shard's thread.
@@ -45,7 +45,7 @@ internal sealed partial class EpollShard
             CloseDoor(now);
         return Min(
             _ends.Value.NextDue(_core.ChannelCount), TimeSpan.FromTicks(stopAt), _heads.NextDue < TimeSpan.MaxValue ? _doorClosesAt : TimeSpan.MaxValue,
-            _engine.IsAsking ? now + _askingPause : TimeSpan.MaxValue);
+            IsAwaited ? now + _askingPause : TimeSpan.MaxValue);
     }
 
     /// <summary>
@@ -70,8 +70,11 @@ internal sealed partial class EpollShard
             Close((SocketSession)undecided);
     }
 
+    /// <summary>Whether connections may be on their way to it, or sessions on pipes need its turn to close.</summary>
+    private bool IsAwaited => _engine.IsAsking || _engine.IsCarrying;
+
     /// <summary>By the end that <see cref="Drain"/> has seen: one that was brought forward since must first tell the sessions.</summary>
     private bool IsDone() =>
-        (_doorClosesAt < TimeSpan.MaxValue && _connections.Count == 0 && _core.SessionCount == 0 && !_engine.IsAsking && _letters.IsEmpty)
+        (_doorClosesAt < TimeSpan.MaxValue && _connections.Count == 0 && _core.SessionCount == 0 && !IsAwaited && _letters.IsEmpty)
         || _time.GetElapsedTime(_started).Ticks >= _endsFor;
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using ChannelServer.Relay;
 using ChannelServer.Telemetry;
 
@@ -10,9 +9,7 @@ namespace ChannelServer.Transport.Linux;
 /// threads only post letters. One turn of the loop: deadlines, ready sockets, letters, and then one write for each session that
 /// has anything to send.
 /// </summary>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable",
-    Justification = "The thread owns the epoll instance and closes it when it ends.")]
-internal sealed partial class EpollShard : IShardMailbox
+internal sealed partial class EpollShard : IShardMailbox, IDisposable
 {
     /// <summary>Events taken by one wait. More would let the first of them wait for the last.</summary>
     private const int EventsPerTurn = 256;
@@ -79,6 +76,9 @@ internal sealed partial class EpollShard : IShardMailbox
     /// <summary>Completes when the thread has closed all its sockets and ended.</summary>
     public Task Stopped => _stopped.Task;
 
+    /// <summary>Frees the bell, for when nobody rings any more. The thread closes all else.</summary>
+    public void Dispose() => _ = LibC.Close(_bell);
+
     /// <summary>Starts the thread.</summary>
     public void Start(int index) => new Thread(Run) { Name = $"shard {index}", IsBackground = true }.Start();
 
@@ -124,7 +124,8 @@ internal sealed partial class EpollShard : IShardMailbox
             Volatile.Write(ref _isAsleep, 0);
             Invariant.Require(ready >= 0);
 
-            _core.Advance(_time.GetElapsedTime(_started));
+            // What has arrived comes before what has fallen due meanwhile.
+            _core.SetTime(_time.GetElapsedTime(_started));
             for (int i = 0; i < ready; i++)
                 Handle(_epoll[i].Key, _epoll[i].Events);
             for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
@@ -133,7 +134,6 @@ internal sealed partial class EpollShard : IShardMailbox
         }
         foreach (SocketSession session in _connections.All())
             Close(session);
-        _ = LibC.Close(_bell);
         _epoll.Dispose();
         _stopped.SetResult();
     }
@@ -148,6 +148,8 @@ internal sealed partial class EpollShard : IShardMailbox
         }
         while (_core.NextDeadline <= now);
 
+        if (_retriesAt <= now)
+            RetryFull(now);
         while (_heads.TryTakeDue(now, out Session late))
             Answer((SocketSession)late, 408);
         while (_answers.TryTakeDue(now, out Session lingering))
@@ -158,7 +160,7 @@ internal sealed partial class EpollShard : IShardMailbox
             WatchListeners(LibC.EPOLLIN, isNew: false);
         }
         TimeSpan nextEnd = Interlocked.Read(ref _stopAt) < long.MaxValue ? Drain(now) : TimeSpan.MaxValue;
-        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, nextEnd);
+        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, _retriesAt, nextEnd);
     }
 
     private void Handle(ulong key, uint events)
@@ -175,7 +177,7 @@ internal sealed partial class EpollShard : IShardMailbox
         try
         {
             if ((events & LibC.EPOLLOUT) != 0)
-                session.Serve(_core);
+                _core.Writable(session);
             if ((events & ~LibC.EPOLLOUT) != 0 && session.Stage != SocketStage.Gone)
                 Read(session);
         }

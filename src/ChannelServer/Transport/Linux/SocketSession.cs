@@ -28,7 +28,6 @@ internal sealed class SocketSession : DriverSession
     private EpollShard? _shard;
     private bool _isHalfClosed;
     private bool _isInputOver;
-    private bool _awaitsRoom;
 
     /// <param name="fd">The socket.</param>
     /// <param name="peer">The other end.</param>
@@ -44,6 +43,12 @@ internal sealed class SocketSession : DriverSession
     public ulong Key { get; private set; }
 
     public SocketStage Stage { get; set; }
+
+    /// <summary>Whether the socket has not taken all that was to be written.</summary>
+    public bool AwaitsRoom { get; private set; }
+
+    /// <summary>Whether its shard tries from time to time.</summary>
+    public bool IsRetried { get; set; }
 
     /// <summary>The part of a request head that has come; null as soon as it is complete.</summary>
     public byte[]? PartialHead { get; set; }
@@ -119,13 +124,15 @@ internal sealed class SocketSession : DriverSession
         _shard!.Watch(this, Interest);
     }
 
-    private uint Interest => (_isInputOver ? 0 : LibC.EPOLLIN) | (_awaitsRoom ? LibC.EPOLLOUT : 0);
+    private uint Interest => (_isInputOver ? 0 : LibC.EPOLLIN) | (AwaitsRoom ? LibC.EPOLLOUT : 0);
 
     private void AwaitRoom(bool awaits)
     {
-        if (_awaitsRoom == awaits)
+        if (AwaitsRoom == awaits)
             return;
-        _awaitsRoom = awaits;
+        AwaitsRoom = awaits;
         _shard!.Watch(this, Interest);
+        if (awaits)
+            _shard.Retry(this);
     }
 }
