@@ -18,6 +18,9 @@ namespace ChannelServer;
 /// <summary>The server, put together from its settings: one driver for the channels, Kestrel for all other HTTP.</summary>
 internal sealed class ChannelServerHost : IAsyncDisposable
 {
+    /// <summary>Where lines of Kestrel's sockets come from when its own transport runs: they are its lines, as <c>verbose</c> sees it.</summary>
+    private const string TransportCategory = "Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets";
+
     private readonly KestrelServer _kestrel;
     private readonly HttpApplication _http;
     private readonly ChannelEngine _engine;
@@ -128,7 +131,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         KestrelServerOptions options, Settings settings, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
         ILoggerFactory loggers, TimeProvider time)
     {
-        HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
+        HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(TransportCategory));
         EpollEngine engine = new(
             shards, settings.ListenAddresses(), settings.Port, settings.ToLimits(), clients, handover, entrance.Admission, entrance.Observer, telemetry,
             loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
@@ -163,14 +166,23 @@ internal sealed class ChannelServerHost : IAsyncDisposable
                 listen.Use(next => connection => engine.HandleAsync(connection, next));
             });
         }
-        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(typeof(PoliteListenerFactory).FullName!)));
+        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(TransportCategory)));
     }
 
     private static SocketError SocketErrorOf(Exception? fault) => fault switch
     {
         null => SocketError.SocketError,
-        SocketException socket => socket.SocketErrorCode,
+        SocketException socket => PortableName(socket),
         AddressInUseException => SocketError.AddressAlreadyInUse,
         _ => SocketErrorOf(fault.InnerException),
+    };
+
+    /// <summary>The Linux engine's faults carry the kernel's number, errno(3), to which the platform gives no name.</summary>
+    private static SocketError PortableName(SocketException fault) => (int)fault.SocketErrorCode switch
+    {
+        13 => SocketError.AccessDenied,
+        98 => SocketError.AddressAlreadyInUse,
+        99 => SocketError.AddressNotAvailable,
+        _ => fault.SocketErrorCode,
     };
 }
