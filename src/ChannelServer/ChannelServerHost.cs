@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using ChannelServer.Admission;
 using ChannelServer.Geo;
 using ChannelServer.Http;
@@ -68,6 +69,8 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         options.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
         options.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
         options.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
+        // Octet by octet, as the drivers read a head: a late upgrade must not lose what a first one is understood by.
+        options.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
         // Nothing here takes a body.
         options.Limits.MaxRequestBodySize = 0;
         (ChannelEngine engine, IConnectionListenerFactory transport) = usesEpoll
