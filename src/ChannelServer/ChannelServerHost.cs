@@ -60,7 +60,8 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     {
         int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
-            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time,
+            settings.LogRemote);
         Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
 
