@@ -241,7 +241,7 @@ public sealed class LogTests : IDisposable
         {
             writer.Append("line\n"u8, urgent: true);
             // Nobody would come for the second one if the first had ended the thread, and with it the process.
-            await output.Reached.WaitAsync(TestContext.Current.CancellationToken);
+            Assert.True(await output.Reached.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
         }
     }
 
