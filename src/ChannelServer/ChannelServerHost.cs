@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using ChannelServer.Admission;
 using ChannelServer.Geo;
 using ChannelServer.Http;
@@ -19,6 +20,9 @@ namespace ChannelServer;
 /// <summary>The server, put together from its settings: one driver for the channels, Kestrel for all other HTTP.</summary>
 internal sealed class ChannelServerHost : IAsyncDisposable
 {
+    /// <summary>Where lines of Kestrel's sockets come from when its own transport runs: they are its lines, as <c>verbose</c> sees it.</summary>
+    private const string TransportCategory = "Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets";
+
     private readonly KestrelServer _kestrel;
     private readonly HttpApplication _http;
     private readonly ChannelEngine _engine;
@@ -57,7 +61,8 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     {
         int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
         ClientFactsReader clients = new(
-            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time);
+            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time,
+            settings.LogRemote);
         Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
         Limits limits = settings.ToLimits() with { BufferedOctets = MaxBuffered(settings) / shards };
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
@@ -67,6 +72,8 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         options.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
         options.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
         options.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
+        // Octet by octet, as the drivers read a head: a late upgrade must not lose what a first one is understood by.
+        options.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
         // Nothing here takes a body.
         options.Limits.MaxRequestBodySize = 0;
         (ChannelEngine engine, IConnectionListenerFactory transport) = usesEpoll
@@ -130,7 +137,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
         KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
         ILoggerFactory loggers, TimeProvider time)
     {
-        HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(typeof(HandoverListenerFactory).FullName!));
+        HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(TransportCategory));
         EpollEngine engine = new(
             shards, settings.ListenAddresses(), settings.Port, limits, clients, handover, entrance.Admission, entrance.Observer, telemetry,
             loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
@@ -165,7 +172,7 @@ internal sealed class ChannelServerHost : IAsyncDisposable
                 listen.Use(next => connection => engine.HandleAsync(connection, next));
             });
         }
-        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(typeof(PoliteListenerFactory).FullName!)));
+        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(TransportCategory)));
     }
 
     /// <summary>A heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.</summary>
@@ -175,8 +182,17 @@ internal sealed class ChannelServerHost : IAsyncDisposable
     private static SocketError SocketErrorOf(Exception? fault) => fault switch
     {
         null => SocketError.SocketError,
-        SocketException socket => socket.SocketErrorCode,
+        SocketException socket => PortableName(socket),
         AddressInUseException => SocketError.AddressAlreadyInUse,
         _ => SocketErrorOf(fault.InnerException),
+    };
+
+    /// <summary>The Linux engine's faults carry the kernel's number, errno(3), to which the platform gives no name.</summary>
+    private static SocketError PortableName(SocketException fault) => (int)fault.SocketErrorCode switch
+    {
+        13 => SocketError.AccessDenied,
+        98 => SocketError.AddressAlreadyInUse,
+        99 => SocketError.AddressNotAvailable,
+        _ => fault.SocketErrorCode,
     };
 }

@@ -15,12 +15,20 @@ if (load.Settings is not { } settings)
 if (!TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out string? error))
     return await FailAsync($"trusted_proxy_list: {error}", status: 2);
 
+// Signals, from here until the process is gone: the default, after the last line of this file too, would kill it in the midst of something.
+TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+CancellationTokenSource hurry = new();
+int stopsAsked = 0;
+List<PosixSignalRegistration> signals = [];
+
 // What watches.
 TimeProvider time = TimeProvider.System;
 BuildVersion version = BuildVersion.Read(AppContext.BaseDirectory);
 using LineLoggerProvider log = new(settings, version.Version, Console.OpenStandardOutput(), time);
 using ILoggerFactory loggers = log.CreateFactory(settings);
 ILogger logger = loggers.CreateLogger(nameof(ChannelServer));
+signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, RequestStop));
+signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, RequestStop));
 using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
 await using StatsdExporter? statsd = settings.StatsdHost is { } target
     ? new StatsdExporter(telemetry.Meter, target, settings.MetricName, time, loggers.CreateLogger<StatsdExporter>())
@@ -31,6 +39,9 @@ GeoSource geo = new(settings.DefaultLang);
 using GeoWatch? database = settings.MmdbLoc.Length > 0
     ? new GeoWatch(settings.MmdbLoc, settings.MmdbCheck, geo, loggers.CreateLogger<GeoWatch>(), time)
     : null;
+// On Windows it is a console that closes.
+if (!OperatingSystem.IsWindows())
+    signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, RequestLook));
 if (database is not null && !database.TryOpen(out error) && settings.MmdbNamed)
     return await FailAsync($"mmdb_loc: {error}", status: 1);
 
@@ -55,33 +66,35 @@ await using (host)
     database?.Start();
     logger.ServerStarted(version.Version, version.Commit, host.EngineName, string.Join(' ', host.Addresses));
 
-    TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    using CancellationTokenSource hurry = new();
-    using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, RequestStop);
-    using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, RequestStop);
-    // On Windows it is a console that closes.
-    using PosixSignalRegistration? look = OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, RequestLook);
     await stop.Task;
     logger.ServerStopping();
     await host.StopAsync(hurry.Token);
     logger.ServerStopped();
-
-    void RequestLook(PosixSignalContext signal)
-    {
-        signal.Cancel = true;
-        database?.LookNow();
-    }
-
-    void RequestStop(PosixSignalContext signal)
-    {
-        signal.Cancel = true;
-        if (stop.TrySetResult())
-            return;
-        logger.ServerHurrying();
-        hurry.Cancel();
-    }
 }
 return 0;
+
+void RequestLook(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    database?.LookNow();
+}
+
+void RequestStop(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    // Held by their own handler: a registration that is collected takes the default back.
+    GC.KeepAlive(signals);
+    switch (Interlocked.Increment(ref stopsAsked))
+    {
+        case 1:
+            stop.SetResult();
+            break;
+        case 2:
+            logger.ServerHurrying();
+            hurry.Cancel();
+            break;
+    }
+}
 
 static async Task<int> FailAsync(string error, int status)
 {

@@ -20,7 +20,7 @@ internal readonly record struct ClientNetwork(ulong Value)
     public bool HasSite => IsKnown && (Value & 0xFFFF_FFFF_0000_0000) != IPv4;
 
     /// <summary>The /48 of an IPv6 network: what a site gets, and a provider's customer at most.</summary>
-    public ulong Site => Value & 0xFFFF_FFFF_FFFF_0000;
+    public ulong Site => Math.Max(1, Value & 0xFFFF_FFFF_FFFF_0000);
 
     /// <summary>The network of a client's address in canonical form.</summary>
     public static ClientNetwork Of(IPAddress? address)

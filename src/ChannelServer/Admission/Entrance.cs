@@ -50,7 +50,8 @@ internal sealed record Entrance(
             violations = new ViolationReporter(client, time);
         }
         MemoryPressure memory = MemoryPressure.OfProcess(time);
-        AllowedOrigins origins = AllowedOrigins.TryParse(settings.AllowedOrigins, out AllowedOrigins? parsed) ? parsed : AllowedOrigins.Any;
+        if (!AllowedOrigins.TryParse(settings.AllowedOrigins, out AllowedOrigins? origins))
+            throw new ArgumentException("AllowedOrigins is not a list of origins", nameof(settings));
         long? descriptors = Descriptors();
         ConnectionCap channels = new(ConnectionCap.ForChannels(settings.MaxConnections, descriptors));
         ConnectionCap sockets = new(ConnectionCap.ForSockets(descriptors));

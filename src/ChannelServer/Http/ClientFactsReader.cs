@@ -1,6 +1,7 @@
 using System.Net;
 using ChannelServer.Geo;
 using ChannelServer.Relay;
+using ChannelServer.Telemetry;
 using ChannelServer.WebSockets;
 
 namespace ChannelServer.Http;
@@ -9,7 +10,7 @@ namespace ChannelServer.Http;
 /// Tells from an upgrade request who its client is: address, place, user agent, languages. Whatever the request holds, the answer
 /// is a value; what cannot be told is left out. Safe for any thread.
 /// </summary>
-internal sealed partial class ClientFactsReader
+internal sealed class ClientFactsReader
 {
     // Set once.
     private readonly TrustedProxies _proxies;
@@ -17,15 +18,18 @@ internal sealed partial class ClientFactsReader
     private readonly bool _localizeForReceiver;
     private readonly ILogger _logger;
     private readonly LogThrottle _throttle;
+    private readonly LogRemote _logRemote;
 
     /// <param name="proxies">Whose word about a client is believed.</param>
     /// <param name="geo">Where addresses are.</param>
     /// <param name="localizeForReceiver">Whether receivers, not senders, choose the language (<c>localize_for</c>).</param>
     /// <param name="logger">Told why an address or a place is unknown.</param>
     /// <param name="time">For the pace of those log lines; the system's by default.</param>
+    /// <param name="logRemote">How much of an address those log lines tell.</param>
     public ClientFactsReader(
-        TrustedProxies proxies, GeoSource geo, bool localizeForReceiver, ILogger logger, TimeProvider? time = null)
+        TrustedProxies proxies, GeoSource geo, bool localizeForReceiver, ILogger logger, TimeProvider? time = null, LogRemote logRemote = LogRemote.Net)
     {
+        _logRemote = logRemote;
         _proxies = proxies;
         _geo = geo;
         _localizeForReceiver = localizeForReceiver;
@@ -80,7 +84,7 @@ internal sealed partial class ClientFactsReader
             return null;
         GeoRecord? record = geo.Database.Find(address, out string? fault);
         if (fault is not null && _throttle.TryPass())
-            LogCorruptRecord(geo.Database.Type, fault);
+            _logger.LocationRecordCorrupt(geo.Database.Type, fault);
         return record is null ? null : new GeoPlace(record, geo.Languages);
     }
 
@@ -88,37 +92,15 @@ internal sealed partial class ClientFactsReader
     {
         if (!_logger.IsEnabled(LogLevel.Information) || !_throttle.TryPass())
             return;
-        switch (client.Fault)
+        string reason = client.Fault switch
         {
-            case ForwardedFault.Missing:
-                LogMissing();
-                break;
-            case ForwardedFault.TooManyHops:
-                LogTooManyHops(ClientAddress.MaxHops);
-                break;
-            case ForwardedFault.OnlyProxies:
-                LogOnlyProxies(client.Hop, client.HopText);
-                break;
-            default:
-                LogUnparsable(client.Hop, client.HopText);
-                break;
-        }
+            ForwardedFault.Missing => "missing",
+            ForwardedFault.Unparsable => "unparsable",
+            ForwardedFault.OnlyProxies => "only_proxies",
+            _ => "too_many_hops",
+        };
+        // What is no address in form, such as one with a port that is none, may be one in fact.
+        string text = _logRemote == LogRemote.Full ? client.HopText ?? "" : "";
+        _logger.ForwardedAddressUnusable(reason, client.Hop, text);
     }
-
-    // From 100 on, since clients cause them: log_rate bounds them with all the others.
-    [LoggerMessage(120, LogLevel.Information, "Client address unknown: a trusted proxy sent no X-Forwarded-For")]
-    private partial void LogMissing();
-
-    [LoggerMessage(121, LogLevel.Information, "Client address unknown: hop {Hop} from the right of X-Forwarded-For is no IP address: \"{Text}\"")]
-    private partial void LogUnparsable(int hop, string? text);
-
-    [LoggerMessage(122, LogLevel.Information,
-        "Client address unknown: every hop of X-Forwarded-For is a trusted proxy or loopback, the last of them hop {Hop} from the right: \"{Text}\"")]
-    private partial void LogOnlyProxies(int hop, string? text);
-
-    [LoggerMessage(123, LogLevel.Information, "Client address unknown: the last {Hops} hops of X-Forwarded-For are all trusted proxies")]
-    private partial void LogTooManyHops(int hops);
-
-    [LoggerMessage(124, LogLevel.Warning, "The {Database} database holds a corrupt record, so a client has no location: {Fault}")]
-    private partial void LogCorruptRecord(string database, string fault);
 }

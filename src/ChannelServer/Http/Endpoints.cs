@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using ChannelServer.Telemetry;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace ChannelServer.Http;
 
@@ -26,7 +27,7 @@ internal sealed class Endpoints(BuildVersion version, IReadOnlyList<HealthCheck>
     /// <returns>Null when the request is for another path.</returns>
     public Task? TryAnswer(HttpContext context)
     {
-        Func<HttpResponse, Task>? answer = context.Request.Path.Value switch
+        Func<HttpResponse, Task>? answer = PathOf(context) switch
         {
             "/__heartbeat__" => Heartbeat,
             "/__lbheartbeat__" => LoadBalancerHeartbeat,
@@ -40,6 +41,17 @@ internal sealed class Endpoints(BuildVersion version, IReadOnlyList<HealthCheck>
         context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
         context.Response.Headers.Allow = HttpMethods.Get;
         return Task.CompletedTask;
+    }
+
+    /// <summary>
+    /// The path as it was sent. Kestrel's has been decoded and its dots resolved, so a proxy in front that keeps a path to itself would not
+    /// know it in every form that it has there.
+    /// </summary>
+    private static string? PathOf(HttpContext context)
+    {
+        string target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        int query = target.IndexOf('?');
+        return target.StartsWith('/') ? target[..(query < 0 ? target.Length : query)] : context.Request.Path.Value;
     }
 
     private Task Heartbeat(HttpResponse response)

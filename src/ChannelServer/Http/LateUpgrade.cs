@@ -41,7 +41,8 @@ internal static class LateUpgrade
 
     private static (int Status, int RetryAfter, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine, StreamPipes pipes)
     {
-        // The one parser judges this request too, so that there is one set of rules.
+        // The one parser judges this request too, so that there is one set of rules. Kestrel reads header fields as Latin-1 here, so these are
+        // the client's octets again.
         byte[] bytes = Encoding.Latin1.GetBytes(WriteHead(context));
         HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
         if (parsed != HeadStatus.Complete)

@@ -16,6 +16,7 @@ internal sealed class CircuitBreaker(TimeProvider time)
     private readonly Lock _gate = new();
     private int _failures;
     private TimeSpan _nextTry;
+    private bool _isTried;
 
     /// <summary>Whether to ask now.</summary>
     public bool TryPass()
@@ -29,6 +30,7 @@ internal sealed class CircuitBreaker(TimeProvider time)
                 return false;
             // This one tries; the others wait for what it finds.
             _nextTry = now + Pause;
+            _isTried = true;
             return true;
         }
     }
@@ -40,7 +42,11 @@ internal sealed class CircuitBreaker(TimeProvider time)
         lock (_gate)
         {
             bool wasOpen = _failures >= MaxFailures;
+            // An answer that was under way when it opened: a service that fails half the time would be lost and found many times a second.
+            if (wasOpen && !_isTried)
+                return false;
             _failures = 0;
+            _isTried = false;
             return wasOpen;
         }
     }

@@ -21,6 +21,9 @@ internal sealed record SettingDefinition(
     /// <summary>Whether a value may hold a secret: then no message repeats it.</summary>
     public bool IsConfidential { get; private init; }
 
+    /// <summary>Finds in a list that is not accepted the entry to blame; null when the value is no list.</summary>
+    public Func<string, string>? Culprit { get; private init; }
+
     /// <summary>A second name of the setting.</summary>
     public string? Alias { get; private init; }
 
@@ -67,7 +70,8 @@ internal sealed record SettingDefinition(
             "Messages under way, waiting and kept, of all connections together, before each connection is bounded to an equal share of it. "
             + "0 takes a quarter of the memory that the heap may have, which is 3/4 of a container's.",
             s => s.MaxBuffered, (s, v) => s with { MaxBuffered = v }),
-        Text("allowed_origins", "origins such as https://example.com between commas, lower case, without a path", IsOriginList,
+        List("allowed_origins", "origins such as https://example.com between commas, lower case, without a path",
+            static v => Admission.AllowedOrigins.TryParse(v, out _),
             "Web origins whose pages may use the server. Empty allows all. Clients that send no Origin are always let in.",
             s => s.AllowedOrigins, (s, v) => s with { AllowedOrigins = v }),
         Choice("limit_mode", "Whether the limits of a client address refuse, are only logged and counted, or do not exist.",
@@ -90,7 +94,8 @@ internal sealed record SettingDefinition(
         Seconds("shutdown_timeout", 0, 3600,
             "How long the last sessions may take to close when the server stops. 0 cuts them at once.",
             s => s.ShutdownTimeout, (s, v) => s with { ShutdownTimeout = v }),
-        Text("trusted_proxy_list", "IP addresses and CIDRs between commas; the word none drops the private networks", static _ => true,
+        List("trusted_proxy_list", "IP addresses and CIDRs between commas; the word none drops the private networks",
+            static v => Http.TrustedProxies.TryParse(v, out _, out _),
             "Proxies whose X-Forwarded-For is believed, besides 10/8, 172.16/12 and 192.168/16. Empty adds none.",
             s => s.TrustedProxyList, (s, v) => s with { TrustedProxyList = v }),
         Text("mmdb_loc", "the path of a file", static _ => true,
@@ -122,8 +127,7 @@ internal sealed record SettingDefinition(
         Integer("log_rate", "lines per second", 0, 1_000_000,
             "Log lines that clients may cause. What is more is counted in one line per second. 0 means no limit.",
             s => s.LogRate, (s, v) => s with { LogRate = (int)v }),
-        Text("ip_reputation_server", "an http or https URL without user and password, or nothing",
-            static v => v.Length == 0 || Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" && url.UserInfo.Length == 0,
+        Text("ip_reputation_server", "an http or https URL without user, password and query, or nothing", static v => v.Length == 0 || IsServer(v),
             "IP reputation service (iprepd). Empty asks none.",
             s => s.IpReputationServer, (s, v) => s with { IpReputationServer = v }) with { IsConfidential = true },
         Text("iprep_key", "an API key of visible ASCII without blanks, or nothing", static v => v.All(static c => c is > ' ' and < '\u007f'),
@@ -140,8 +144,6 @@ internal sealed record SettingDefinition(
 
     /// <summary>Of the limits per address; eight times as much, for a site, is still an integer.</summary>
     private const int MaxPerMinute = 1_000_000;
-
-    private static bool IsOriginList(string list) => Admission.AllowedOrigins.TryParse(list, out _);
 
     private static SettingDefinition Integer(
         string name, string unit, long least, long most, string meaning, Func<Settings, long> get, Func<Settings, long, Settings> set) =>
@@ -161,6 +163,14 @@ internal sealed record SettingDefinition(
     private static SettingDefinition Text(
         string name, string accepts, Func<string, bool> accept, string meaning, Func<Settings, string> get, Func<Settings, string, Settings> set) =>
         new(name, "", accepts, meaning, get, (s, text) => accept(text) ? set(s, text) : null);
+
+    /// <summary>Text between commas, of which each entry must be accepted for itself.</summary>
+    private static SettingDefinition List(
+        string name, string accepts, Func<string, bool> accept, string meaning, Func<Settings, string> get, Func<Settings, string, Settings> set) =>
+        Text(name, accepts, accept, meaning, get, set) with
+        {
+            Culprit = list => list.Split(',', StringSplitOptions.TrimEntries).FirstOrDefault(entry => !accept(entry)) ?? list,
+        };
 
     private static SettingDefinition Switch(
         string name, string meaning, Func<Settings, bool> get, Func<Settings, bool, Settings> set) =>
@@ -195,6 +205,10 @@ internal sealed record SettingDefinition(
         : IPAddress.TryParse(text.Trim('[', ']'), out IPAddress? address) && (text.Contains(':') || text.Count('.') == 3)
             ? address.ToString()
             : null;
+
+    private static bool IsServer(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
+        && url.UserInfo.Length == 0 && url.Query.Length == 0 && url.Fragment.Length == 0;
 
     private static bool IsName(string text) =>
         text.Length <= 100 && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.');

@@ -244,6 +244,9 @@ public readonly record struct StatsdTarget(string Host, int Port)
     /// <summary>The port that statsd servers listen on unless told otherwise.</summary>
     public const int DefaultPort = 8125;
 
+    // RFC 1035, 2.3.4, as text and without the last dot. A resolver refuses a longer one outright.
+    private const int LongestName = 253;
+
     /// <summary>Reads <c>host</c>, <c>host:port</c>, <c>[v6]:port</c> or a bare IPv6 address.</summary>
     public static StatsdTarget? Parse(string text)
     {
@@ -264,7 +267,7 @@ public readonly record struct StatsdTarget(string Host, int Port)
                 ? new StatsdTarget(host, port)
                 : null;
         }
-        return Uri.CheckHostName(host) is UriHostNameType.Dns or UriHostNameType.IPv4 ? new StatsdTarget(host, port) : null;
+        return host.Length <= LongestName && Uri.CheckHostName(host) is UriHostNameType.Dns or UriHostNameType.IPv4 ? new StatsdTarget(host, port) : null;
     }
 
     /// <inheritdoc/>

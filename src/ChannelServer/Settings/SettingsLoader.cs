@@ -120,13 +120,17 @@ internal sealed class SettingsLoader
                 continue;
             string value = given.Value.Trim();
             if (value.Length > MaxValue || value.Any(char.IsControl) || definition.Read(settings, value) is not { } read)
-                return SettingsLoad.Refuse(
-                    $"setting {definition.Name} ({given.Source}): {(definition.IsConfidential ? "the value" : PrintableText.Quote(value))} is not accepted: {definition.Accepts}");
+            {
+                string shown = definition.IsConfidential ? "the value" : PrintableText.Quote(definition.Culprit?.Invoke(value) ?? value);
+                return SettingsLoad.Refuse($"setting {definition.Name} ({given.Source}): {shown} is not accepted: {definition.Accepts}");
+            }
             settings = read;
         }
         if (settings.Heartbeat > TimeSpan.Zero && settings.ClientTimeout <= settings.Heartbeat)
             return SettingsLoad.Refuse($"setting client_timeout{Told("client_timeout")} must be greater than heartbeat{Told("heartbeat")}: "
                 + "a client that only answers pings would be cut before it is asked");
+        if (settings.Engine == Engine.Epoll && !OperatingSystem.IsLinux())
+            return SettingsLoad.Refuse($"setting engine{Told("engine")} needs Linux; auto and kestrel run here");
         return SettingsLoad.Of(settings);
 
         string Told(string name) => _given.TryGetValue(ByName[name], out Given given)

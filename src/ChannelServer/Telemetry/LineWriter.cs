@@ -110,9 +110,10 @@ internal sealed class LineWriter : IDisposable
             _output.Write(lines);
             _output.Flush();
         }
-        catch (IOException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            // Whoever read the log is gone. There is no better place to say so, and the server has other work to do.
+            // Whoever read the log is gone, or standard output is closed (then the platform claims that access is denied). There is no better place to say
+            // so, and the server has other work to do.
         }
     }
 }

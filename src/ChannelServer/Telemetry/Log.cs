@@ -74,11 +74,14 @@ internal static partial class Log
     [LoggerMessage(103, LogLevel.Debug, "upgrade refused")]
     public static partial void UpgradeRefused(this ILogger logger, string reason, int status, LoggedAddress remote);
 
-    [LoggerMessage(104, LogLevel.Debug, "forwarded address not usable")]
-    public static partial void ForwardedAddressUnusable(this ILogger logger, string reason, string hop, LoggedAddress remote);
+    [LoggerMessage(104, LogLevel.Information, "client address unknown: a trusted proxy did not tell it in X-Forwarded-For")]
+    public static partial void ForwardedAddressUnusable(this ILogger logger, string reason, int hop, string text);
 
     [LoggerMessage(105, LogLevel.Information, "limit of an address reached, not enforced")]
     public static partial void LimitNotEnforced(this ILogger logger, string reason, LoggedAddress remote);
+
+    [LoggerMessage(106, LogLevel.Warning, "a record of the location database is corrupt: a client has no location")]
+    public static partial void LocationRecordCorrupt(this ILogger logger, string database, string fault);
 
     [LoggerMessage(110, LogLevel.Error, "channel ended by a bug")]
     public static partial void ChannelFailed(this ILogger logger, Exception exception);

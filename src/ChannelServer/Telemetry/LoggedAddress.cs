@@ -18,10 +18,10 @@ internal readonly struct LoggedAddress(IPAddress? address, LogRemote form) : IUt
         bytesWritten = 0;
         if (form == LogRemote.None || address is null)
             return true;
-        if (form == LogRemote.Full)
-            return address.TryFormat(utf8Destination, out bytesWritten);
-
         IPAddress unmapped = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        if (form == LogRemote.Full)
+            return unmapped.TryFormat(utf8Destination, out bytesWritten);
+
         Span<byte> octets = stackalloc byte[16];
         unmapped.TryWriteBytes(octets, out int length);
         bool ipv4 = unmapped.AddressFamily == AddressFamily.InterNetwork;

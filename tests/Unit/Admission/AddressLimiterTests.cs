@@ -131,6 +131,13 @@ public sealed class AddressLimiterTests
         Assert.Equal(new LimitVerdict(RefusalReason.Opens, false, TimeSpan.FromSeconds(1)), limiter.Enter(Network("198.51.100.1"), opens: true));
     }
 
+    [Fact]
+    public void The_site_of_a_known_network_is_never_nobody()
+    {
+        Assert.NotEqual(0UL, Network("::1").Site);
+        Assert.NotEqual(0UL, Network("::2:0:0:0:1").Site);
+    }
+
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("::1")]

@@ -1,66 +1,28 @@
-using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using ChannelServer.Geo;
-using ChannelServer.Http;
-using ChannelServer.Telemetry;
-using Microsoft.Extensions.Logging;
 
 namespace ChannelServer.Tests.Reputation;
 
 /// <summary>The whole server in this process, on either engine, beside a reputation service.</summary>
-public sealed class ReputationEndToEndTests : IAsyncDisposable
+public sealed class ReputationEndToEndTests
 {
-    private readonly MemoryStream _log = new();
-    private ChannelServerHost? _host;
-    private LineLoggerProvider? _lines;
-    private ILoggerFactory? _loggers;
-    private RelayTelemetry? _telemetry;
+    public static TheoryData<Engine> Engines => RunningServer.Engines;
 
-    public static TheoryData<Engine> Engines => OperatingSystem.IsLinux() ? [Engine.Epoll, Engine.Kestrel] : [Engine.Kestrel];
-
-    public async ValueTask DisposeAsync()
+    private static Task<RunningServer> StartAsync(Engine engine, ReputationServer reputation, Func<Settings, Settings>? change = null)
     {
-        if (_host is not null)
-            await _host.DisposeAsync();
-        _telemetry?.Dispose();
-        _loggers?.Dispose();
-        _lines?.Dispose();
-        await _log.DisposeAsync();
-    }
-
-    private async Task<IPEndPoint> StartAsync(Engine engine, ReputationServer reputation, Func<Settings, Settings>? change = null)
-    {
-        Settings settings = new()
+        Settings settings = RunningServer.Plain(engine) with
         {
-            Hostname = "127.0.0.1",
-            Port = 0,
-            Engine = engine,
             Shards = 2,
-            MmdbLoc = "",
-            StatsdHost = null,
-            DrainWindow = TimeSpan.Zero,
             IpReputationServer = reputation.Address.ToString(),
             IprepMin = 50,
             IprepTimeout = TimeSpan.FromSeconds(5),
-            TrustedProxyList = "127.0.0.1",
         };
-        settings = change?.Invoke(settings) ?? settings;
-        Assert.True(TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out _));
-        _lines = new LineLoggerProvider(settings, "test", _log, TimeProvider.System);
-        _loggers = _lines.CreateFactory(settings);
-        _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), LogRemote.Net);
-        _host = ChannelServerHost.Build(
-            settings, proxies, new GeoSource(settings.DefaultLang), BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _loggers, TimeProvider.System);
-        await _host.StartAsync();
-        Uri address = new(_host.Addresses.First());
-        return new IPEndPoint(IPAddress.Loopback, address.Port);
+        return RunningServer.StartAsync(change?.Invoke(settings) ?? settings);
     }
 
-    private static async Task<(string Status, TcpClient Connection)> UpgradeAsync(IPEndPoint server, string client, bool late = false, string channel = "")
+    private static async Task<(string Status, TcpClient Connection)> UpgradeAsync(RunningServer server, string client, bool late = false, string channel = "")
     {
-        TcpClient connection = new();
-        await connection.ConnectAsync(server);
+        TcpClient connection = await server.ConnectAsync();
         NetworkStream stream = connection.GetStream();
         byte[] buffer = new byte[4096];
         if (late)
@@ -68,15 +30,13 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
             await stream.WriteAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: a\r\n\r\n"u8.ToArray());
             Assert.True(await stream.ReadAsync(buffer) > 0);
         }
-        await stream.WriteAsync(Encoding.ASCII.GetBytes(
-            $"GET /v1/ws/{channel} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
+        await stream.WriteAsync(RunningServer.Upgrade(channel, $"X-Forwarded-For: {client}"));
         using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
         int read = await stream.ReadAsync(buffer, patience.Token);
         return (Encoding.ASCII.GetString(buffer, 0, read).Split(' ')[1], connection);
     }
 
-    private static async Task<string> StatusAsync(IPEndPoint server, string client, bool late = false)
+    private static async Task<string> StatusAsync(RunningServer server, string client, bool late = false)
     {
         (string status, TcpClient connection) = await UpgradeAsync(server, client, late);
         connection.Dispose();
@@ -91,7 +51,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         reputation.Answers["198.51.100.1"] = """{"reputation":49}""";
         reputation.Answers["198.51.100.2"] = """{"reputation":50}""";
         reputation.Answers["2001:db8::bad"] = """{"reputation":0}""";
-        IPEndPoint server = await StartAsync(engine, reputation);
+        await using RunningServer server = await StartAsync(engine, reputation);
         Assert.Equal("403", await StatusAsync(server, "198.51.100.1"));
         Assert.Equal("403", await StatusAsync(server, "198.51.100.1"));
         Assert.Equal("403", await StatusAsync(server, "198.51.100.1", late: true));
@@ -107,7 +67,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
     public async Task While_one_waits_for_an_answer_nobody_else_does(Engine engine)
     {
         await using ReputationServer reputation = await ReputationServer.StartAsync();
-        IPEndPoint server = await StartAsync(engine, reputation);
+        await using RunningServer server = await StartAsync(engine, reputation);
         Assert.Equal("101", await StatusAsync(server, "198.51.100.7"));
         reputation.Hold = new TaskCompletionSource();
         Task<string>[] waiting = [.. Enumerable.Range(0, 20).Select(i => StatusAsync(server, $"198.51.100.{100 + i}"))];
@@ -124,7 +84,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
     {
         await using ReputationServer reputation = await ReputationServer.StartAsync();
         reputation.Hold = new TaskCompletionSource();
-        IPEndPoint server = await StartAsync(engine, reputation, s => s with { IprepTimeout = TimeSpan.FromMilliseconds(50) });
+        await using RunningServer server = await StartAsync(engine, reputation, s => s with { IprepTimeout = TimeSpan.FromMilliseconds(50) });
         Assert.Equal("101", await StatusAsync(server, "198.51.100.1"));
     }
 
@@ -133,7 +93,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
     public async Task A_channel_that_one_of_its_limits_ended_is_reported(Engine engine)
     {
         await using ReputationServer reputation = await ReputationServer.StartAsync();
-        IPEndPoint server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, MaxExchanges = 1 });
+        await using RunningServer server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, MaxExchanges = 1 });
         (string status, TcpClient connection) = await UpgradeAsync(server, "198.51.100.1");
         using TcpClient talker = connection;
         Assert.Equal("101", status);
@@ -151,7 +111,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         const string Key = "c2VjcmV0IGtleQ";
         await using ReputationServer reputation = await ReputationServer.StartAsync();
         reputation.Key = Key;
-        IPEndPoint server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, LimitFailedJoins = 5, IprepKey = Key });
+        await using RunningServer server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, LimitFailedJoins = 5, IprepKey = Key });
         await GuessAsync("198.51.100.1", 4);
         Assert.Empty(reputation.Violations);
         await GuessAsync("198.51.100.2", 6);
@@ -159,9 +119,7 @@ public sealed class ReputationEndToEndTests : IAsyncDisposable
         // Once a minute, and the other not at all.
         await GuessAsync("198.51.100.2", 3);
         Assert.Single(reputation.Violations);
-        await _host!.StopAsync(TestContext.Current.CancellationToken);
-        _lines!.Dispose();
-        string log = Encoding.UTF8.GetString(_log.ToArray());
+        string log = await server.StopAsync();
         Assert.DoesNotContain("ReputationLost", log, StringComparison.Ordinal);
         Assert.DoesNotContain(Key, log, StringComparison.Ordinal);
 

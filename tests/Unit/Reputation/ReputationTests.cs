@@ -133,6 +133,20 @@ public sealed class ReputationTests : IAsyncLifetime
     }
 
     [Fact]
+    public void An_answer_from_before_does_not_bring_a_lost_service_back()
+    {
+        CircuitBreaker breaker = new(_time);
+        for (int i = 1; i <= CircuitBreaker.MaxFailures; i++)
+            Assert.Equal(i == CircuitBreaker.MaxFailures, breaker.Failed());
+        Assert.False(breaker.Succeeded());
+        Assert.False(breaker.TryPass());
+        _time.Advance(CircuitBreaker.Pause);
+        Assert.True(breaker.TryPass());
+        Assert.True(breaker.Succeeded());
+        Assert.True(breaker.TryPass());
+    }
+
+    [Fact]
     public async Task A_violation_is_reported_once_a_minute()
     {
         await using ViolationReporter reporter = new(_client, _time);

@@ -168,8 +168,25 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("ip_reputation_server", "file:///secret", "an http or https URL without user and password, or nothing")]
-    [InlineData("ip_reputation_server", "https://user:secret@example", "an http or https URL without user and password, or nothing")]
+    [InlineData("trusted_proxy_list", "10.0.0.0/8, 10.0.0.0/33, x",
+        "\"10.0.0.0/33\" is not accepted: IP addresses and CIDRs between commas; the word none drops the private networks")]
+    [InlineData("allowed_origins", "https://a.example,https://B.example",
+        "\"https://B.example\" is not accepted: origins such as https://example.com between commas, lower case, without a path")]
+    public void Of_a_list_the_entry_to_blame_is_told(string name, string value, string expected) =>
+        Assert.Equal($"setting {name} (argument --{name}): {expected}", Refuse($"--{name}={value}"));
+
+    [Fact]
+    public void A_name_that_no_resolver_takes_is_no_statsd_host()
+    {
+        string longest = string.Join('.', Enumerable.Repeat(new string('a', 49), 5)) + ".ab";
+        Assert.Equal(longest, Accept($"--statsd_host={longest}").StatsdHost?.Host);
+        Assert.Contains("is not accepted: host,", Refuse($"--statsd_host={longest}c.d"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ip_reputation_server", "file:///secret", "an http or https URL without user, password and query, or nothing")]
+    [InlineData("ip_reputation_server", "https://user:secret@example", "an http or https URL without user, password and query, or nothing")]
+    [InlineData("ip_reputation_server", "https://example/?key=secret", "an http or https URL without user, password and query, or nothing")]
     [InlineData("iprep_key", "a secret", "an API key of visible ASCII without blanks, or nothing")]
     public void What_may_hold_a_secret_is_not_repeated(string name, string value, string accepts)
     {

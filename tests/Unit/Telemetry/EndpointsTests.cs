@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using ChannelServer.Http;
 using Microsoft.AspNetCore.Builder;
@@ -108,6 +110,23 @@ public sealed class EndpointsTests : IAsyncLifetime
     [InlineData("/__HEARTBEAT__")]
     [InlineData("/__version__x")]
     public async Task Other_paths_are_404(string path) => Assert.Equal(HttpStatusCode.NotFound, (await Send(path)).Status);
+
+    [Theory]
+    [InlineData("/__version__", "200")]
+    [InlineData("/__version__?a=/x", "200")]
+    [InlineData("http://a/__version__", "200")]
+    [InlineData("/__%76ersion__", "404")]
+    [InlineData("/a/../__version__", "404")]
+    [InlineData("/%2e/__version__", "404")]
+    [InlineData("//__version__", "404")]
+    public async Task Paths_are_taken_as_they_are_sent(string target, string status)
+    {
+        using TcpClient client = new();
+        await client.ConnectAsync(IPAddress.Loopback, _client.BaseAddress!.Port, TestContext.Current.CancellationToken);
+        await client.GetStream().WriteAsync(
+            Encoding.ASCII.GetBytes($"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"), TestContext.Current.CancellationToken);
+        Assert.StartsWith($"HTTP/1.1 {status} ", await RunningServer.ReadHeadAsync(client), StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("{")]

@@ -69,6 +69,7 @@ public sealed class LogTests : IDisposable
     [InlineData("192.0.2.77", LogRemote.Full, "192.0.2.77")]
     [InlineData("192.0.2.77", LogRemote.Net, "192.0.2.0/24")]
     [InlineData("::ffff:192.0.2.77", LogRemote.Net, "192.0.2.0/24")]
+    [InlineData("::ffff:192.0.2.77", LogRemote.Full, "192.0.2.77")]
     [InlineData("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", LogRemote.Full, "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff")]
     [InlineData("2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", LogRemote.Net, "2001:db8:aaaa::/48")]
     [InlineData("192.0.2.77", LogRemote.None, "")]
@@ -229,11 +230,19 @@ public sealed class LogTests : IDisposable
             .Sum(static text => int.Parse(text.AsSpan(8), CultureInfo.InvariantCulture)));
     }
 
-    [Fact]
-    public void A_reader_that_went_away_does_no_harm()
+    [Theory]
+    [InlineData(typeof(IOException))]
+    [InlineData(typeof(UnauthorizedAccessException))]
+    public async Task A_reader_that_went_away_does_no_harm(Type fault)
     {
-        using LineWriter writer = new(new BrokenStream(), static _ => []);
-        writer.Append("line\n"u8, urgent: true);
+        using BrokenStream output = new(fault);
+        using LineWriter writer = new(output, static _ => []);
+        for (int line = 0; line < 2; line++)
+        {
+            writer.Append("line\n"u8, urgent: true);
+            // Nobody would come for the second one if the first had ended the thread, and with it the process.
+            Assert.True(await output.Reached.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        }
     }
 
     [Fact]
@@ -276,8 +285,16 @@ public sealed class LogTests : IDisposable
     }
 
     /// <summary>A pipe without a reader.</summary>
-    private sealed class BrokenStream : MemoryStream
+    private sealed class BrokenStream(Type fault) : MemoryStream
     {
-        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Broken pipe");
+        public SemaphoreSlim Reached { get; } = new(0);
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            if (buffer.IsEmpty)
+                return;
+            Reached.Release();
+            throw (Exception)Activator.CreateInstance(fault)!;
+        }
     }
 }
