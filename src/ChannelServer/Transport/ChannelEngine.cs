@@ -55,7 +55,7 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// <param name="peer">The address of the connection's other end.</param>
     /// <param name="connection">The connection's bytes, and how to cut it.</param>
     /// <param name="sendsResponse">Whether the session has to send the 101.</param>
-    /// <param name="session">The session, to be carried by <see cref="CarryAsync"/>; null when it is refused.</param>
+    /// <param name="session">The session, for <see cref="AskAsync"/>; whoever runs it gives its ticket back. Null when it is refused.</param>
     public Refusal Admit(
         in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, PipeConnection connection, bool sendsResponse, out PipeSession? session)
     {
@@ -79,25 +79,22 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
         }
     }
 
-    /// <summary>The life of a session on pipes, from its admission to the end of its connection.</summary>
-    /// <param name="session">The session.</param>
-    /// <param name="connect">Makes its pipes, when they are not there yet.</param>
-    /// <returns>No refusal, or the answer: then the session never was.</returns>
-    public async Task<Refusal> CarryAsync(PipeSession session, Func<Task>? connect = null)
+    /// <summary>Asks whoever has to be asked before an admitted session may run.</summary>
+    /// <returns>No refusal, or the answer: then the session never was, and its ticket is given back.</returns>
+    public async ValueTask<Refusal> AskAsync(PipeSession session)
     {
+        bool isWelcome = false;
         try
         {
             IPAddress? address = session.Arrival!.Visitor.Address;
-            if (admission.MustAsk(address) && await admission.AskAsync(address!) is { IsNone: false } refusal)
-                return refusal;
-            if (connect is not null)
-                await connect();
-            await session.RunAsync();
-            return default;
+            Refusal refusal = admission.MustAsk(address) ? await admission.AskAsync(address!) : default;
+            isWelcome = refusal.IsNone;
+            return refusal;
         }
         finally
         {
-            admission.Release(ref session.Ticket);
+            if (!isWelcome)
+                admission.Release(ref session.Ticket);
         }
     }
 

@@ -14,7 +14,7 @@ public sealed class PipeInputTests : IDuplexPipe
     private readonly PipeInput _input;
     private int _told;
 
-    public PipeInputTests() => _input = new PipeInput(this, () => _told++);
+    public PipeInputTests() => _input = new PipeInput(this, static test => ((PipeInputTests)test)._told++, this);
 
     public PipeReader Input => _pipe.Reader;
 
