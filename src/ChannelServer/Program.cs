@@ -7,8 +7,9 @@ using ChannelServer.Http;
 using ChannelServer.Telemetry;
 
 // Settings.
-Dictionary<string, string> environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-    .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "");
+Dictionary<string, string> environment = [];
+foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+    environment[(string)variable.Key] = (string?)variable.Value ?? "";
 SettingsLoad load = Settings.Load(args, environment, Directory.GetCurrentDirectory());
 if (load.Settings is not { } settings)
     return load.Report(Console.Out, Console.Error);

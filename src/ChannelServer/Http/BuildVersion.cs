@@ -26,7 +26,7 @@ internal sealed record BuildVersion(string Version, string Commit, byte[] Json)
             if (json.Length <= MaxOctets && Parse(json) is { } version)
                 return version;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
             return Unstamped();
         }
@@ -35,13 +35,31 @@ internal sealed record BuildVersion(string Version, string Commit, byte[] Json)
 
     private static BuildVersion? Parse(byte[] json)
     {
-        using var document = JsonDocument.Parse(json);
-        return document.RootElement is { ValueKind: JsonValueKind.Object } root && Text("version") is { Length: > 0 } version
-            ? new BuildVersion(version, Text("commit") ?? "", json)
-            : null;
+        // Not a document, whose code costs a server at rest more memory than the reader's.
+        Utf8JsonReader reader = new(json);
+        string? version = null, commit = null;
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            return null;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("version"u8))
+                version = Text(ref reader);
+            else if (reader.ValueTextEquals("commit"u8))
+                commit = Text(ref reader);
+            else
+                reader.Skip();
+        }
+        // One more, which throws where something stands behind the object.
+        return !reader.Read() && version is { Length: > 0 } ? new BuildVersion(version, commit ?? "", json) : null;
 
-        string? Text(string name) =>
-            root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        static string? Text(ref Utf8JsonReader reader)
+        {
+            reader.Read();
+            if (reader.TokenType == JsonTokenType.String)
+                return reader.GetString();
+            reader.Skip();
+            return null;
+        }
     }
 
     private static BuildVersion Unstamped()

@@ -24,7 +24,7 @@ internal static class LateUpgrade
         (int status, int retryAfter, PipeSession? session) = Judge(context, engine, pipes);
         if (session is not null)
         {
-            Refusal refusal = await engine.CarryAsync(session, () => UpgradeAsync(context, pipes));
+            Refusal refusal = await CarryAsync(context, engine, session, pipes);
             (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
         }
         if (status != StatusCodes.Status101SwitchingProtocols)
@@ -36,8 +36,23 @@ internal static class LateUpgrade
         await pipes.Input.CompleteAsync();
     }
 
-    private static async Task UpgradeAsync(HttpContext context, StreamPipes pipes) =>
-        pipes.Attach(await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync());
+    private static async Task<Refusal> CarryAsync(HttpContext context, ChannelEngine engine, PipeSession session, StreamPipes pipes)
+    {
+        engine.BeginLateUpgrade();
+        try
+        {
+            if (await engine.AskAsync(session) is { IsNone: false } refusal)
+                return refusal;
+            pipes.Attach(await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync());
+            await session.RunAsync();
+            return default;
+        }
+        finally
+        {
+            engine.Admission.Release(ref session.Ticket);
+            engine.EndLateUpgrade();
+        }
+    }
 
     private static (int Status, int RetryAfter, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine, StreamPipes pipes)
     {

@@ -185,10 +185,10 @@ internal sealed record SettingDefinition(
         string name, string meaning, Func<Settings, T> get, Func<Settings, T, Settings> set) where T : struct, Enum
     {
         // Numbers, which Enum.TryParse would take, are no choice.
-        var words = Enum.GetValues<T>().ToDictionary(static value => $"{value}", StringComparer.OrdinalIgnoreCase);
-        return new(name, "", string.Join(" or ", words.Keys.Select(static word => word.ToLowerInvariant())), meaning,
+        string[] words = Enum.GetNames<T>();
+        return new(name, "", string.Join(" or ", words).ToLowerInvariant(), meaning,
             s => $"{get(s)}".ToLowerInvariant(),
-            (s, text) => words.TryGetValue(text, out T value) ? set(s, value) : null);
+            (s, text) => words.Contains(text, StringComparer.OrdinalIgnoreCase) ? set(s, Enum.Parse<T>(text, ignoreCase: true)) : null);
     }
 
     /// <summary>The words that Mozilla's configuration library takes for true and false.</summary>

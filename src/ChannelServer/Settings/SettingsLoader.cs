@@ -12,14 +12,10 @@ internal sealed class SettingsLoader
     // The longest value with a use is a list of proxies.
     private const int MaxValue = 16 * 1024;
 
-    private static readonly Dictionary<string, SettingDefinition> ByName = SettingDefinition.All
-        .SelectMany(static definition => definition.Alias is null
-            ? [(definition.Name, definition)]
-            : new[] { (definition.Name, definition), (definition.Alias, definition) })
-        .ToDictionary(static entry => entry.Item1, static entry => entry.definition);
+    private static readonly Dictionary<string, SettingDefinition> ByName = Index();
 
     /// <summary>A value and where it was said, as error messages tell it.</summary>
-    private readonly record struct Given(string Value, string Source);
+    private sealed record Given(string Value, string Source);
 
     private readonly Dictionary<SettingDefinition, Given> _given = [];
 
@@ -69,15 +65,15 @@ internal sealed class SettingsLoader
     private SettingsLoad? TakeEnvironment(IReadOnlyDictionary<string, string> environment)
     {
         Dictionary<SettingDefinition, Given> source = [];
-        foreach ((string variable, string value) in environment
-            .Where(static entry => entry.Key.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
-            .OrderBy(static entry => entry.Key, StringComparer.Ordinal))
+        foreach (string variable in environment.Keys
+            .Where(static variable => variable.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            .Order(StringComparer.Ordinal))
         {
             string said = variable[Prefix.Length..];
             if (!ByName.TryGetValue(Normal(said), out SettingDefinition? definition))
                 return SettingsLoad.Refuse(
                     $"unknown name {PrintableText.Quote(variable)} in the environment; did you mean {Prefix}{Nearest(said).ToUpperInvariant()}?");
-            if (!source.TryAdd(definition, new Given(value, $"environment {variable}")))
+            if (!source.TryAdd(definition, new Given(environment[variable], $"environment {variable}")))
                 return SettingsLoad.Refuse($"setting {definition.Name} is given twice: {source[definition].Source} and {variable}");
         }
         Yield(source);
@@ -116,7 +112,7 @@ internal sealed class SettingsLoader
         Settings settings = new() { Named = _given.Keys.Select(static definition => definition.Name).ToHashSet() };
         foreach (SettingDefinition definition in SettingDefinition.All)
         {
-            if (!_given.TryGetValue(definition, out Given given))
+            if (!_given.TryGetValue(definition, out Given? given))
                 continue;
             string value = given.Value.Trim();
             if (value.Length > MaxValue || value.Any(char.IsControl) || definition.Read(settings, value) is not { } read)
@@ -133,9 +129,21 @@ internal sealed class SettingsLoader
             return SettingsLoad.Refuse($"setting engine{Told("engine")} needs Linux; auto and kestrel run here");
         return SettingsLoad.Of(settings);
 
-        string Told(string name) => _given.TryGetValue(ByName[name], out Given given)
+        string Told(string name) => _given.TryGetValue(ByName[name], out Given? given)
             ? $" ({given.Source}: {PrintableText.Quote(given.Value)})"
             : $" (default: {ByName[name].Default})";
+    }
+
+    private static Dictionary<string, SettingDefinition> Index()
+    {
+        Dictionary<string, SettingDefinition> index = [];
+        foreach (SettingDefinition definition in SettingDefinition.All)
+        {
+            index.Add(definition.Name, definition);
+            if (definition.Alias is { } alias)
+                index.Add(alias, definition);
+        }
+        return index;
     }
 
     private static string Normal(string name) => name.Replace('-', '_').ToLowerInvariant();

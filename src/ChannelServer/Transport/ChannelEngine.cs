@@ -28,13 +28,13 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     public static readonly TimeSpan LastCall = TimeSpan.FromMilliseconds(250);
 
     private int _nextShard;
-    private int _carried;
+    private int _lateUpgrades;
 
     /// <summary>How many shards there are.</summary>
     protected int ShardCount => shards;
 
-    /// <summary>Whether there are sessions on pipes, from their admission to the end of their connections.</summary>
-    public bool IsCarrying => Volatile.Read(ref _carried) > 0;
+    /// <summary>Whether upgrades are under way that came back from the HTTP server. They need their shard until their connections are released.</summary>
+    public bool HasLateUpgrades => Volatile.Read(ref _lateUpgrades) > 0;
 
     /// <summary>Tells who a client is.</summary>
     public ClientFactsReader Clients => clients;
@@ -59,7 +59,7 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// <param name="peer">The address of the connection's other end.</param>
     /// <param name="connection">The connection's bytes, and how to cut it.</param>
     /// <param name="sendsResponse">Whether the session has to send the 101.</param>
-    /// <param name="session">The session, to be carried by <see cref="CarryAsync"/>; null when it is refused.</param>
+    /// <param name="session">The session, for <see cref="AskAsync"/>; whoever runs it gives its ticket back. Null when it is refused.</param>
     public Refusal Admit(
         in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, PipeConnection connection, bool sendsResponse, out PipeSession? session)
     {
@@ -83,29 +83,30 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
         }
     }
 
-    /// <summary>The life of a session on pipes, from its admission to the end of its connection.</summary>
-    /// <param name="session">The session.</param>
-    /// <param name="connect">Makes its pipes, when they are not there yet.</param>
-    /// <returns>No refusal, or the answer: then the session never was.</returns>
-    public async Task<Refusal> CarryAsync(PipeSession session, Func<Task>? connect = null)
+    /// <summary>Asks whoever has to be asked before an admitted session may run.</summary>
+    /// <returns>No refusal, or the answer: then the session never was, and its ticket is given back.</returns>
+    public async ValueTask<Refusal> AskAsync(PipeSession session)
     {
-        Interlocked.Increment(ref _carried);
+        bool isWelcome = false;
         try
         {
             IPAddress? address = session.Arrival!.Visitor.Address;
-            if (admission.MustAsk(address) && await admission.AskAsync(address!) is { IsNone: false } refusal)
-                return refusal;
-            if (connect is not null)
-                await connect();
-            await session.RunAsync();
-            return default;
+            Refusal refusal = admission.MustAsk(address) ? await admission.AskAsync(address!) : default;
+            isWelcome = refusal.IsNone;
+            return refusal;
         }
         finally
         {
-            Interlocked.Decrement(ref _carried);
-            admission.Release(ref session.Ticket);
+            if (!isWelcome)
+                admission.Release(ref session.Ticket);
         }
     }
+
+    /// <summary>An admitted upgrade comes back from the HTTP server; to be followed by <see cref="EndLateUpgrade"/>.</summary>
+    public void BeginLateUpgrade() => Interlocked.Increment(ref _lateUpgrades);
+
+    /// <summary>Its connection is released, or it was refused.</summary>
+    public void EndLateUpgrade() => Interlocked.Decrement(ref _lateUpgrades);
 
     /// <summary>Takes out of a request what its session needs, so that the request's bytes may go.</summary>
     protected Arrival Describe(in RequestHead head, ReadOnlySpan<byte> channelId, in ClientAddress client, bool sendsResponse)

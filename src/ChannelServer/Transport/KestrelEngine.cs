@@ -25,6 +25,7 @@ internal sealed class KestrelEngine : ChannelEngine
     private readonly RelayTelemetry _telemetry;
     private readonly TimeProvider _time;
     private readonly UndecidedConnections _undecided = new();
+    private readonly CancellationTokenSource _lastCall = new();
 
     /// <param name="shards">How many shards; one per core is right.</param>
     /// <param name="limits">The limits to keep.</param>
@@ -45,6 +46,7 @@ internal sealed class KestrelEngine : ChannelEngine
     }
 
     /// <summary>The connection middleware.</summary>
+    /// <remarks>What it holds while it waits, each idle connection costs. So all that comes before a session runs is in methods of its own.</remarks>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process. And a
@@ -52,21 +54,17 @@ internal sealed class KestrelEngine : ChannelEngine
         if (Admission.Sockets.IsReached || !Admission.HasMemory)
             _undecided.CutOldest();
         Admission.Sockets.Enter();
+        PipeSession? session = null;
         try
         {
-            (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
+            session = await ReceiveAsync(connection, next);
             if (session is not null)
-            {
-                Refusal refusal = await CarryAsync(session);
-                (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
-            }
-            if (status == 0)
-                await next(connection);
-            else if (status is > 0 and not 101)
-                await AnswerAsync(connection, status, retryAfter);
+                await session.RunAsync();
         }
         finally
         {
+            if (session is not null)
+                Admission.Release(ref session.Ticket);
             Admission.Sockets.Leave();
         }
     }
@@ -83,16 +81,37 @@ internal sealed class KestrelEngine : ChannelEngine
                 shard.Stop(TimeSpan.Zero);
         });
         await Task.WhenAll(_shards.Select(static shard => shard.Ended));
+        await _lastCall.CancelAsync();
     }
 
     public override ValueTask DisposeAsync()
     {
         foreach (PipeShard shard in _shards)
             shard.Dispose();
+        _lastCall.Dispose();
         return ValueTask.CompletedTask;
     }
 
     protected override IShardMailbox MailboxOf(int shard) => _shards[shard];
+
+    /// <summary>Finds out what a connection wants, and serves all that is no session.</summary>
+    /// <returns>The session that may run.</returns>
+    private async Task<PipeSession?> ReceiveAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
+        if (session is not null)
+        {
+            Refusal refusal = await AskAsync(session);
+            if (refusal.IsNone)
+                return session;
+            (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
+        }
+        if (status == 0)
+            await next(connection);
+        else if (status > 0)
+            await AnswerAsync(connection, status, retryAfter);
+        return null;
+    }
 
     /// <summary>Reads the head of a connection's first request.</summary>
     /// <returns>A session, or the status of an error answer, or 0 for the HTTP server, or -1 when there is nobody to answer.</returns>
@@ -114,8 +133,9 @@ internal sealed class KestrelEngine : ChannelEngine
     {
         await using ITimer timer = _time.CreateTimer(
             static reader => ((PipeReader)reader!).CancelPendingRead(), input, HeadTimeout, Timeout.InfiniteTimeSpan);
-        // Fires when the server stops: nothing has begun here yet, and what is on its way shall hear that it is too late.
-        CancellationToken stopping = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? default;
+        // Nothing has begun here yet, and what is on its way shall hear that it is too late. Kestrel has a token for each connection, but that
+        // one would keep what is registered with it, given back or not, as long as the connection lives.
+        CancellationToken stopping = _lastCall.Token;
         await using CancellationTokenRegistration registration = stopping.UnsafeRegister(
             static timer => ((ITimer)timer!).Change(LastCall, Timeout.InfiniteTimeSpan), timer);
         while (true)
@@ -125,7 +145,7 @@ internal sealed class KestrelEngine : ChannelEngine
             {
                 result = await input.ReadAsync();
             }
-            catch (Exception fault) when (fault is IOException or OperationCanceledException)
+            catch (Exception fault) when (fault is IOException or OperationCanceledException or SocketException)
             {
                 return (-1, 0, null);
             }

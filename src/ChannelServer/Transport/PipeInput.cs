@@ -11,16 +11,15 @@ namespace ChannelServer.Transport;
 /// </summary>
 /// <param name="pipes">The connection's bytes.</param>
 /// <param name="tell">Called, from any thread, when there is something to take.</param>
+/// <param name="owner">What it is called with.</param>
 [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
     Justification = "One read at a time, taken exactly once, when it is complete.")]
-internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
+internal sealed class PipeInput(IDuplexPipe pipes, Action<object> tell, object owner)
 {
     /// <summary>Octets that may wait for the shard; then reading pauses, and the pipe and the kernel hold the client back.</summary>
     private const int MostWaiting = ShardTurn.InputSize;
 
-    private readonly Lock _gate = new();
-
-    // Under the lock.
+    // Under the lock, which is the object itself: each connection has one of these.
     private byte[]? _waiting;
     private int _length;
     private bool _isReading;
@@ -38,7 +37,7 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
     {
         get
         {
-            lock (_gate)
+            lock (this)
                 return !_isReading;
         }
     }
@@ -46,14 +45,14 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
     /// <summary>Puts bytes at the start that have been read already.</summary>
     public void Begin(in ReadOnlySequence<byte> bytes)
     {
-        lock (_gate)
+        lock (this)
             Append(bytes);
     }
 
     /// <summary>Reads, and goes on by itself, unless it does already or there is nothing more to read.</summary>
     public void ReadOn()
     {
-        lock (_gate)
+        lock (this)
         {
             if (_isReading || _isOver || _isBroken || _isStopped || _length >= MostWaiting)
                 return;
@@ -67,7 +66,7 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
     /// <param name="isBroken">Whether nothing comes behind it, since the connection is broken.</param>
     public ArraySegment<byte> Take(out bool isOver, out bool isBroken)
     {
-        lock (_gate)
+        lock (this)
         {
             _isTold = false;
             (isOver, isBroken) = (_isOver, _isBroken);
@@ -84,7 +83,7 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
     public void Stop()
     {
         bool cuts;
-        lock (_gate)
+        lock (this)
         {
             _isStopped = true;
             cuts = _isReading;
@@ -101,7 +100,9 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
             {
                 _read = pipes.Input.ReadAsync().ConfigureAwait(false).GetAwaiter();
             }
-            catch (Exception fault) when (fault is IOException or OperationCanceledException)
+#pragma warning disable CA1031 // Whatever it is: Kestrel hands a socket's error on as it came, a SocketException for a connection that timed out.
+            catch (Exception)
+#pragma warning restore CA1031
             {
                 // A pipe that is broken already says so at once, not by the awaiter.
                 Break();
@@ -130,12 +131,14 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
         {
             result = _read.GetResult();
         }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+#pragma warning disable CA1031 // As above.
+        catch (Exception)
+#pragma warning restore CA1031
         {
             Break();
             return false;
         }
-        lock (_gate)
+        lock (this)
         {
             Append(result.Buffer);
             _isOver |= result.IsCompleted;
@@ -143,7 +146,7 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
         pipes.Input.AdvanceTo(result.Buffer.End);
         bool goesOn;
         bool tells;
-        lock (_gate)
+        lock (this)
         {
             goesOn = !_isOver && !_isStopped && _length < MostWaiting;
             _isReading = goesOn;
@@ -151,19 +154,19 @@ internal sealed class PipeInput(IDuplexPipe pipes, Action tell)
             _isTold = true;
         }
         if (tells)
-            tell();
+            tell(owner);
         return goesOn;
     }
 
     private void Break()
     {
-        lock (_gate)
+        lock (this)
         {
             _isBroken = true;
             _isReading = false;
             _isTold = true;
         }
-        tell();
+        tell(owner);
     }
 
     private void Append(in ReadOnlySequence<byte> bytes)

@@ -11,10 +11,10 @@ namespace ChannelServer.Transport;
 /// socket when a write fails, and what the client had sent before its reset, unread as yet, is lost with it. It is also the shorter way.
 /// </summary>
 /// <param name="connection">The connection.</param>
-/// <param name="tell">Called, from any thread, when a write that had to wait has ended; then <see cref="TryFinish"/> tells how.</param>
+/// <param name="session">Told, from any thread, when a write that had to wait has ended; then <see cref="TryFinish"/> tells how.</param>
 [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly",
     Justification = "One write at a time, taken exactly once, when it is complete.")]
-internal sealed class PipeOutput(PipeConnection connection, Action tell)
+internal struct PipeOutput(PipeConnection connection, PipeSession session)
 {
     /// <summary>
     /// Octets of one write. It is reported as a whole where it has to wait, so this is how finely the shard sees progress on a slow link.
@@ -28,7 +28,7 @@ internal sealed class PipeOutput(PipeConnection connection, Action tell)
     private int _writing;
 
     /// <summary>Whether a write is under way.</summary>
-    public bool IsWriting => _writing > 0;
+    public readonly bool IsWriting => _writing > 0;
 
     /// <summary>Writes the first of the octets.</summary>
     /// <param name="octets">What there is to write; not empty.</param>
@@ -80,7 +80,7 @@ internal sealed class PipeOutput(PipeConnection connection, Action tell)
     }
 
     /// <summary>Cuts the connection if a write is under way, which ends that.</summary>
-    public void Cut()
+    public readonly void Cut()
     {
         if (!IsWriting)
             return;
@@ -96,14 +96,14 @@ internal sealed class PipeOutput(PipeConnection connection, Action tell)
         {
             _flush = connection.Pipes.Output.FlushAsync().ConfigureAwait(false).GetAwaiter();
         }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        catch (Exception fault) when (fault is IOException or OperationCanceledException or SocketException)
         {
             return false;
         }
         _writing = octets.Length;
         if (_flush.IsCompleted)
             return TryFinish(out written);
-        _flush.UnsafeOnCompleted(tell);
+        _flush.UnsafeOnCompleted(session.TellWritten);
         return true;
     }
 
@@ -113,11 +113,11 @@ internal sealed class PipeOutput(PipeConnection connection, Action tell)
         written = 0;
         _sending = ArrayPool<byte>.Shared.Rent(octets.Length);
         octets.CopyTo(_sending);
-        _writing = octets.Length;
         _send = _socket!.SendAsync(_sending.AsMemory(0, octets.Length), SocketFlags.None).ConfigureAwait(false).GetAwaiter();
+        _writing = octets.Length;
         if (_send.IsCompleted)
             return TryFinish(out written);
-        _send.UnsafeOnCompleted(tell);
+        _send.UnsafeOnCompleted(session.TellWritten);
         return true;
     }
 

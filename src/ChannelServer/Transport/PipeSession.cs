@@ -19,7 +19,7 @@ internal sealed class PipeSession : DriverSession
     private readonly PipeConnection _connection;
     private readonly IShardMailbox _shard;
     private readonly PipeInput _input;
-    private readonly PipeOutput _output;
+    private PipeOutput _output;
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _rests;
     private bool _isHalfClosed;
@@ -31,8 +31,8 @@ internal sealed class PipeSession : DriverSession
     {
         _connection = connection;
         _shard = shard;
-        _input = new PipeInput(connection.Pipes, () => shard.Post(this, PipeFact.Readable));
-        _output = new PipeOutput(connection, () => shard.Post(this, PipeFact.Written));
+        _input = new PipeInput(connection.Pipes, static session => ((PipeSession)session).Tell(PipeFact.Readable), this);
+        _output = new PipeOutput(connection, this);
     }
 
     /// <summary>Set by the connection before the session is posted; taken by the shard.</summary>
@@ -46,9 +46,12 @@ internal sealed class PipeSession : DriverSession
     {
         // Before it is seated, and so before its client can know and answer: from here on nothing that arrives lies in the pipe.
         _input.ReadOn();
-        _shard.Post(this, PipeFact.Arrived);
+        Tell(PipeFact.Arrived);
         return _released.Task;
     }
+
+    /// <summary>A write that had to wait has ended. From any thread.</summary>
+    public void TellWritten() => Tell(PipeFact.Written);
 
     /// <summary>Does what a fact asks for. Called on the shard's turn.</summary>
     /// <param name="fact">What has happened.</param>
@@ -60,7 +63,7 @@ internal sealed class PipeSession : DriverSession
         else if (fact == PipeFact.Readable)
             TakeRest(turn);
         else
-            Resume(turn.Core);
+            EndWrite(turn.Core);
         turn.ServeTouched();
         SettleRelease();
     }
@@ -116,8 +119,10 @@ internal sealed class PipeSession : DriverSession
     private async Task ComeBackAsync()
     {
         await Task.Delay(_rest);
-        _shard.Post(this, PipeFact.Arrived);
+        Tell(PipeFact.Arrived);
     }
+
+    private void Tell(PipeFact fact) => _shard.Post(this, fact);
 
     private bool HasMoreToRead
     {
@@ -134,10 +139,13 @@ internal sealed class PipeSession : DriverSession
         }
     }
 
-    private void Resume(Shard core)
+    private void EndWrite(Shard core)
     {
         Account(core, _output.TryFinish(out int written), written);
-        Serve(core);
+        core.Writable(this);
+        // Nobody else serves a session that is finished.
+        if (Phase == SessionPhase.Finished)
+            Serve(core);
     }
 
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>

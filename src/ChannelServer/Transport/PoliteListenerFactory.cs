@@ -36,7 +36,7 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
         /// <summary>Connections that may wait to be accepted; the kernel cuts it to its own limit.</summary>
         public const int Backlog = 4096;
 
-        /// <summary>How long no connection is accepted when there is no descriptor for it. It stays in the queue.</summary>
+        /// <summary>How long no connection is accepted when there is no descriptor or memory for it. It stays in the queue.</summary>
         private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(50);
 
         private readonly CancellationTokenSource _unbinding = new();
@@ -47,19 +47,21 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
         {
             while (!_unbinding.IsCancellationRequested)
             {
+                Socket? accepted = null;
                 try
                 {
-                    Socket accepted = await socket.AcceptAsync(_unbinding.Token);
+                    accepted = await socket.AcceptAsync(_unbinding.Token);
                     accepted.NoDelay = true;
                     return connections.Create(accepted);
                 }
-                catch (SocketException fault) when (fault.SocketErrorCode == SocketError.TooManyOpenSockets)
+                catch (SocketException fault) when (accepted is not null || fault.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
                 {
-                    await Task.Delay(_pause, _unbinding.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    // That connection was gone before we came; the next one may not be.
+                    accepted?.Dispose();
                 }
                 catch (SocketException)
                 {
-                    // That connection was gone before we came; the next one may not be.
+                    await Task.Delay(_pause, _unbinding.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
                 catch (Exception end) when (end is OperationCanceledException or ObjectDisposedException)
                 {
@@ -75,7 +77,8 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
             List<Task> last = [];
             try
             {
-                while (socket.Poll(0, SelectMode.SelectRead))
+                // No more than may have waited: who floods the door does not keep it open.
+                for (int left = Backlog; left > 0 && socket.Poll(0, SelectMode.SelectRead); left--)
                     last.Add(AnswerAsync(await socket.AcceptAsync(cancellationToken)));
             }
             catch (Exception end) when (end is SocketException or ObjectDisposedException or OperationCanceledException)

@@ -132,6 +132,9 @@ public sealed class EndpointsTests : IAsyncLifetime
     [InlineData("{")]
     [InlineData("[]")]
     [InlineData("""{"version":""}""")]
+    [InlineData("""{"version":"9.9.9"} x""")]
+    [InlineData("""{"version":{"major":9}}""")]
+    [InlineData("""{"version":"\ud800"}""")]
     [InlineData(null)]
     public void A_missing_or_unsound_version_file_does_no_harm(string? text)
     {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using ChannelServer.Transport;
 
 namespace ChannelServer.Tests.Transport;
@@ -14,7 +15,7 @@ public sealed class PipeInputTests : IDuplexPipe
     private readonly PipeInput _input;
     private int _told;
 
-    public PipeInputTests() => _input = new PipeInput(this, () => _told++);
+    public PipeInputTests() => _input = new PipeInput(this, static test => ((PipeInputTests)test)._told++, this);
 
     public PipeReader Input => _pipe.Reader;
 
@@ -34,6 +35,16 @@ public sealed class PipeInputTests : IDuplexPipe
         Assert.True(_input.IsAtRest);
         // Once for the bytes, once for the end.
         Assert.Equal(2, _told);
+    }
+
+    [Fact]
+    public async Task Whatever_breaks_the_connection_is_told()
+    {
+        _input.ReadOn();
+        // What Kestrel says of a connection that has timed out.
+        await _pipe.Writer.CompleteAsync(new SocketException((int)SocketError.TimedOut));
+        Take(out _, out bool isBroken);
+        Assert.Equal((true, true, 1), (isBroken, _input.IsAtRest, _told));
     }
 
     [Fact]

@@ -58,7 +58,8 @@ internal sealed partial class EpollShard
         {
             foreach (Listener listener in _listeners)
             {
-                while (AcceptOne(listener) == AcceptResult.Taken)
+                // No more than may have waited: who floods the door does not keep it open.
+                for (int left = Listener.Backlog; left > 0 && AcceptOne(listener) == AcceptResult.Taken; left--)
                     continue;
                 listener.Dispose();
             }
@@ -71,7 +72,7 @@ internal sealed partial class EpollShard
     }
 
     /// <summary>Whether connections may be on their way to it, or sessions on pipes need its turn to close.</summary>
-    private bool IsAwaited => _engine.IsAsking || _engine.IsCarrying;
+    private bool IsAwaited => _engine.IsAsking || _engine.HasLateUpgrades;
 
     /// <summary>By the end that <see cref="Drain"/> has seen: one that was brought forward since must first tell the sessions.</summary>
     private bool IsDone() =>

@@ -126,7 +126,9 @@ internal sealed class HandoverListenerFactory(ConnectionCap sockets, ILogger log
                 flushed = await destination.FlushAsync();
             }
         }
-        catch (Exception broken) when (broken is IOException or OperationCanceledException)
+#pragma warning disable CA1031 // Whatever it is, whoever reads the copy has to hear of it.
+        catch (Exception broken)
+#pragma warning restore CA1031
         {
             fault = broken;
         }

@@ -7,7 +7,7 @@ namespace ChannelServer.Transport.Linux;
 internal sealed class Listener : IDisposable
 {
     /// <summary>Connections that may wait to be accepted; the kernel cuts it to its own limit.</summary>
-    private const int Backlog = 4096;
+    public const int Backlog = 4096;
 
     private Listener(int fd, IPEndPoint endPoint)
     {
