@@ -192,7 +192,7 @@ export class ChannelSocket extends EventTarget implements WebSocket {
   send(text: string): number;
   /**
    * Resolves when the server has accepted the message of that number (by default, of the last that was sent) and all before it.
-   * Rejects with a ChannelError when the channel ends before, and always in version 1.
+   * Rejects with a ChannelError when the channel ends before, for the 0 of a message that was discarded, and always in version 1.
    */
   accepted(number?: number): Promise<void>;
   /** Leaves, once the server has accepted what was sent. */
