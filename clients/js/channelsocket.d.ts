@@ -1,4 +1,5 @@
-// The types need the DOM library of TypeScript, or @types/node 22 and later, for WebSocket, Event and their kin.
+/// <reference lib="dom" />
+// The reference brings WebSocket, Event and their kin to projects for Node.js too, whose own types lack some of them.
 
 /** What is known about a sender; each member is absent when it is not. */
 export interface Sender {
