@@ -5,7 +5,7 @@
 PUBLISH := dotnet publish src/ChannelServer -c Release --use-current-runtime --no-self-contained -p:PublishReadyToRun=true --nologo -v quiet
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the server on port 8000, with logs to read
 	dotnet run --project src/ChannelServer -c Release -- --port=8000 --human_logs=true

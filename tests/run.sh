@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds once, runs every test project, the real client and the JavaScript client, and adds up. Ends with the line
+# Builds once, runs every test project, the real client and the JavaScript client (in a browser too), and adds up. Ends with the line
 #   N passed, N failed, N skipped
 # and with a status other than 0 if anything failed, or if nothing ran.
 set -uo pipefail
@@ -127,20 +127,21 @@ run_in_node() { # run_in_node TITLE FOLDER SCRIPT...
   done
 }
 
-run_script() { # run_script SCRIPT ENGINE: a script that ends with the line "N passed, N failed"
+run_script() { # run_script SCRIPT ENGINE: a script that ends with the line "N passed, N failed[, N skipped]"
   local log status
   log=$(mktemp)
   echo "engine $2, ${1##*/}:"
   CHANNEL_SERVER_ENGINE=$2 node "$1" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
-  add_lines "$status" "$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log")" "$(sed -nE 's/.* passed, ([0-9]+) failed$/\1/p' "$log")"
+  add_lines "$status" "$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log")" "$(sed -nE 's/.* passed, ([0-9]+) failed.*/\1/p' "$log")" \
+    "$(sed -nE 's/.* failed, ([0-9]+) skipped$/\1/p' "$log")"
   rm -f "$log"
 }
 
-add_lines() { # add_lines STATUS PASSED FAILED: what a script printed; one that printed nothing has failed
+add_lines() { # add_lines STATUS PASSED FAILED [SKIPPED]: what a script printed; one that printed nothing has failed
   local bad=${3:-0}
   [ "$1" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
-  add "${2:-0}" "$bad" 0
+  add "${2:-0}" "$bad" "${4:-0}"
 }
 
 say "Build"
@@ -173,5 +174,9 @@ for project in $(grep -l xunit.v3 tests/*/*.csproj); do
 done
 run_schemas
 run_in_node "Real client (fxa-pairing-channel)" tests/RealClient pairing.test.js resume.test.js
+# For the JavaScript client in a browser; without one those tests are skipped.
+if [ -z "${CHROMIUM:-}" ] && ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
+  install chromium || echo "Missing, and could not be installed: chromium. The tests in a browser will be skipped."
+fi
 run_in_node "JavaScript client" tests/Clients/js run.js
 finish

@@ -32,6 +32,7 @@ public sealed partial class ChannelClient
         catch (Exception fault)
         {
             // A handler's, or a defect of ours: whoever waits must not wait for ever.
+            _connected = false;
             _outbox.Fail(new ChannelException(1011, "internal error", false, inner: fault));
             _messages.Writer.Complete(fault);
             _completion.SetException(fault);
@@ -76,6 +77,7 @@ public sealed partial class ChannelClient
         using CancellationTokenSource window = new(limit, _options.TimeProvider);
         using CancellationTokenSource any = CancellationTokenSource.CreateLinkedTokenSource(window.Token, cancellation, _stop.Token);
         TimeSpan wait = _token is null ? TimeSpan.Zero : _backoff.Next();
+        Attempt last = default;
         while (true)
         {
             using CancellationTokenSource attempt = new();
@@ -86,14 +88,18 @@ public sealed partial class ChannelClient
                 await Task.Delay(wait, _options.TimeProvider, any.Token).ConfigureAwait(false);
                 using ITimer timer = _options.TimeProvider.CreateTimer(
                     static source => ((CancellationTokenSource)source!).Cancel(), attempt, _options.AttemptTimeout, Timeout.InfiniteTimeSpan);
-                (Connection? connection, retryAfter) = await Connection.OpenAsync(ResumeAddress(), _options, all.Token).ConfigureAwait(false);
-                if (connection is not null && await GreetAsync(connection, all.Token).ConfigureAwait(false))
+                last = await Connection.OpenAsync(ResumeAddress(), _options, all.Token).ConfigureAwait(false);
+                retryAfter = last.RetryAfter;
+                // A server refuses a resume behind the upgrade. What refuses the upgrade then stands in between, and may go: a captive portal, say.
+                if (last.IsRefusal && _token is null)
+                    throw new ChannelException(1006, "upgrade refused", false, last.Status, last.Failure);
+                if (last.Connection is { } connection && await GreetAsync(connection, all.Token).ConfigureAwait(false))
                     return connection;
             }
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !_stop.IsCancellationRequested)
             {
                 if (window.IsCancellationRequested)
-                    throw new ChannelException(1006, overdue, true);
+                    throw new ChannelException(1006, overdue, true, last.Status, last.Failure);
                 // Else this attempt took too long.
             }
             wait = _backoff.Next();

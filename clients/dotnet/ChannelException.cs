@@ -24,7 +24,7 @@ public sealed class ChannelException : Exception
     /// <summary>Whether a new channel, or a new join, may fare better.</summary>
     public bool Retry { get; }
 
-    /// <summary>The status with which the upgrade was refused, if that was the reason.</summary>
+    /// <summary>The status with which the last attempt to upgrade was refused, if it was.</summary>
     public HttpStatusCode? Status { get; }
 }
 

@@ -23,30 +23,26 @@ internal sealed class Connection : IDisposable
 
     public string CloseReason => _socket.CloseStatusDescription ?? "";
 
-    /// <summary>Null where there is no connection.</summary>
-    /// <exception cref="ChannelException">The answer would not be another the next time.</exception>
-    public static async Task<(Connection? Connection, TimeSpan RetryAfter)> OpenAsync(
-        Uri address, ChannelClientOptions options, CancellationToken cancellation)
+    /// <summary>One attempt. Whether a refusal is worth another is the caller's affair.</summary>
+    public static async Task<Attempt> OpenAsync(Uri address, ChannelClientOptions options, CancellationToken cancellation)
     {
         ClientWebSocket socket = new();
-        socket.Options.AddSubProtocol(Subprotocol);
-        socket.Options.KeepAliveInterval = options.KeepAliveInterval;
-        socket.Options.KeepAliveTimeout = options.KeepAliveTimeout;
-        socket.Options.CollectHttpResponseDetails = true;
-        options.Configure?.Invoke(socket.Options);
         try
         {
+            socket.Options.AddSubProtocol(Subprotocol);
+            socket.Options.KeepAliveInterval = options.KeepAliveInterval;
+            socket.Options.KeepAliveTimeout = options.KeepAliveTimeout;
+            socket.Options.CollectHttpResponseDetails = true;
+            options.Configure?.Invoke(socket.Options);
             await socket.ConnectAsync(address, cancellation).ConfigureAwait(false);
-            return (new Connection(socket), default);
+            return new Attempt(new Connection(socket), default, null, null);
         }
-        catch (WebSocketException refused)
+        catch (WebSocketException failure)
         {
-            HttpStatusCode status = socket.HttpStatusCode;
+            HttpStatusCode? status = socket.HttpStatusCode is 0 or HttpStatusCode.SwitchingProtocols ? null : socket.HttpStatusCode;
             TimeSpan retryAfter = RetryAfterOf(socket);
             socket.Dispose();
-            bool another = status is 0 or HttpStatusCode.SwitchingProtocols or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests
-                || (int)status >= 500;
-            return another ? (null, retryAfter) : throw new ChannelException(1006, "upgrade refused", false, status, refused);
+            return new Attempt(null, retryAfter, status, failure);
         }
         catch
         {
@@ -130,4 +126,12 @@ internal sealed class Connection : IDisposable
             throw new ProtocolException("a frame beyond all limits");
         Array.Resize(ref _buffer, _buffer.Length * 2);
     }
+}
+
+/// <summary>What came of an attempt to connect: a connection, or why there is none.</summary>
+internal readonly record struct Attempt(Connection? Connection, TimeSpan RetryAfter, HttpStatusCode? Status, Exception? Failure)
+{
+    /// <summary>Whether the answer would most likely be the same the next time.</summary>
+    public bool IsRefusal => Status is { } status
+        && status is not (HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests) && (int)status < 500;
 }

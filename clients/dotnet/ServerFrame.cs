@@ -31,33 +31,33 @@ internal abstract record ServerFrame
             using JsonDocument document = JsonDocument.Parse(json);
             return version == 2 ? OfVersion2(document.RootElement) : OfVersion1(document.RootElement);
         }
-        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw new ProtocolException("a malformed frame", wrong);
         }
     }
 
     private static ServerFrame OfVersion1(JsonElement frame) => frame.TryGetProperty("channelid", out JsonElement id)
-        ? new Greeting(id.GetString()!, frame.GetProperty("link").GetString()!, null, null, 0, [])
-        : new Message(new ChannelMessage(frame.GetProperty("message").GetString()!, SenderOf(frame), null, 0));
+        ? new Greeting(RequiredOf(id), RequiredOf(frame.GetProperty("link")), null, null, 0, [])
+        : new Message(new ChannelMessage(RequiredOf(frame.GetProperty("message")), SenderOf(frame), null, 0));
 
     private static ServerFrame OfVersion2(JsonElement frame) => TextOf(frame, "type") switch
     {
         "greeting" => new Greeting(
-            frame.GetProperty("channelid").GetString()!,
-            frame.GetProperty("link").GetString()!,
+            RequiredOf(frame.GetProperty("channelid")),
+            RequiredOf(frame.GetProperty("link")),
             TextOf(frame, "resume"),
             new ChannelLimits(
                 SecondsOf(frame), frame.GetProperty("max_exchanges").GetInt32(), frame.GetProperty("max_data").GetInt64(),
                 frame.GetProperty("max_message").GetInt32()),
             frame.GetProperty("received").GetInt64(),
             [.. frame.GetProperty("peers").EnumerateArray().Select(peer =>
-                new Peer(peer.GetProperty("peer").GetString()!, TextOf(peer, "state") == "away", SenderOf(peer)))]),
+                new Peer(RequiredOf(peer.GetProperty("peer")), TextOf(peer, "state") == "away", SenderOf(peer)))]),
         "message" => new Message(new ChannelMessage(
-            frame.GetProperty("message").GetString()!, SenderOf(frame), TextOf(frame, "peer"), frame.GetProperty("seq").GetInt64())),
+            RequiredOf(frame.GetProperty("message")), SenderOf(frame), TextOf(frame, "peer"), frame.GetProperty("seq").GetInt64())),
         "ack" => new Acknowledgement(frame.GetProperty("received").GetInt64()),
         "peer" => NewsOf(TextOf(frame, "state")) is { } news
-            ? new Presence(new PeerChange(frame.GetProperty("peer").GetString()!, news, SenderOf(frame)))
+            ? new Presence(new PeerChange(RequiredOf(frame.GetProperty("peer")), news, SenderOf(frame)))
             : new Unknown(),
         "expiring" => new Expiring(SecondsOf(frame)),
         "end" => new End(frame.GetProperty("code").GetInt32(), TextOf(frame, "reason") ?? "", frame.GetProperty("retry").GetBoolean()),
@@ -78,6 +78,8 @@ internal abstract record ServerFrame
     private static Sender SenderOf(JsonElement frame) => frame.TryGetProperty("sender", out JsonElement sender)
         ? new Sender(TextOf(sender, "city"), TextOf(sender, "country"), TextOf(sender, "region"), TextOf(sender, "remote"), TextOf(sender, "ua"))
         : _nobody;
+
+    private static string RequiredOf(JsonElement text) => text.GetString() ?? throw new FormatException("null instead of a text");
 
     private static string? TextOf(JsonElement frame, string name) =>
         frame.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;

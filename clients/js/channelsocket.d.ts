@@ -1,4 +1,5 @@
-// The types need the DOM library of TypeScript, or @types/node 22 and later, for WebSocket, Event and their kin.
+/// <reference lib="dom" />
+// The reference brings WebSocket, Event and their kin to projects for Node.js too, whose own types lack some of them.
 
 /** What is known about a sender; each member is absent when it is not. */
 export interface Sender {
@@ -192,7 +193,7 @@ export class ChannelSocket extends EventTarget implements WebSocket {
   send(text: string): number;
   /**
    * Resolves when the server has accepted the message of that number (by default, of the last that was sent) and all before it.
-   * Rejects with a ChannelError when the channel ends before, and always in version 1.
+   * Rejects with a ChannelError when the channel ends before, for the 0 of a message that was discarded, and always in version 1.
    */
   accepted(number?: number): Promise<void>;
   /** Leaves, once the server has accepted what was sent. */

@@ -2,10 +2,11 @@
 // fallback. docs/protocol.md of the server is the contract; channelsocket.d.ts documents what is public here.
 import { Connection } from "./connection.js";
 import { ChannelError, QueueFullError } from "./errors.js";
+import { closeEventOf, eventOf } from "./events.js";
 import { completeOptions, DEFAULTS } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { Peers } from "./peers.js";
-import { FINAL, limitsOf, octetsOf, PROTOCOL, requireClosable, resumeUrl, SEAT_GONE } from "./protocol.js";
+import { FALLBACK_EVERY, FINAL, limitsOf, octetsOf, parseFrame, PROTOCOL, requireClosable, resumeUrl, SEAT_GONE } from "./protocol.js";
 import { shapeLikeWebSocket } from "./shape.js";
 import { Surroundings } from "./surroundings.js";
 import { Timers } from "./timers.js";
@@ -13,12 +14,6 @@ import { Timers } from "./timers.js";
 export { ChannelError, DEFAULTS, QueueFullError };
 
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
-
-// Every third attempt to open does not ask for version 2: browsers fail a connection whose server does not choose the
-// subprotocol, and do not say why.
-const FALLBACK_EVERY = 3;
-
-const eventOf = (type, facts) => Object.assign(new Event(type), facts);
 
 export class ChannelSocket extends EventTarget {
   binaryType = "blob";
@@ -106,10 +101,14 @@ export class ChannelSocket extends EventTarget {
     return number;
   }
 
-  accepted(number = this.#outbox.sent) {
+  accepted(number) {
     if (this.#version === 1) {
       return Promise.reject(new ChannelError(0, "version 1 acknowledges nothing", false));
     }
+    if (number === 0) {
+      return Promise.reject(this.#ended ?? new ChannelError(0, "sent after the close", false));
+    }
+    number ??= this.#outbox.sent;
     if (number <= this.#outbox.accepted) {
       return Promise.resolve();
     }
@@ -124,9 +123,12 @@ export class ChannelSocket extends EventTarget {
     const opening = this.#readyState === CONNECTING;
     this.#readyState = CLOSING;
     this.#closing = code === undefined ? [] : [code, reason];
-    this.#timers.start("close", opening ? 0 : this.#options.closeTimeout, () =>
-      this.#finish(1006, "", { silent: true }));
+    this.#timers.start("close", opening ? 0 : this.#options.closeTimeout, () => {
+      this.#abandonConnection();
+      this.#finish(1006, "", { silent: true });
+    });
     if (!opening) {
+      this.#hurry(false);
       this.#leaveWhenAccepted();
     }
   }
@@ -161,8 +163,8 @@ export class ChannelSocket extends EventTarget {
     this.#timers.stop("attempt", "ack");
   }
 
-  #closeStale() {
-    this.#stale.forEach(connection => connection.close());
+  #discardStale() {
+    this.#stale.forEach(connection => connection.discard());
     this.#stale.clear();
   }
 
@@ -211,12 +213,9 @@ export class ChannelSocket extends EventTarget {
   // Frames
 
   #read(data) {
-    let frame;
-    try {
-      frame = JSON.parse(data);
-    } catch {
-      this.#finish(1002, "not JSON");
-      return;
+    const frame = parseFrame(data);
+    if (frame === null) {
+      return this.#finish(1002, "malformed frame");
     }
     if (!this.#greeted && this.#channelId === "") {
       this.#version = this.#connection.version;
@@ -227,6 +226,8 @@ export class ChannelSocket extends EventTarget {
       this.#expectAck();
     } else if (this.#greeted) {
       this.#dispatchEnvelope(data, frame);
+    } else if (!frame.channelid) {
+      this.#finish(1002, "malformed frame");
     } else if (frame.resume && !this.#connection.offered) {
       // It speaks version 2 after all: what failed before had other causes.
       this.#connection.close();
@@ -261,7 +262,7 @@ export class ChannelSocket extends EventTarget {
       return;
     }
     this.#markGreeted();
-    this.#closeStale();
+    this.#discardStale();
     const news = this.#outbox.acceptUpTo(frame.received);
     if (news === null) {
       this.#finish(1002, "acknowledgement out of range");
@@ -371,14 +372,17 @@ export class ChannelSocket extends EventTarget {
     this.#readyState = CLOSED;
     this.#timers.stopAll();
     this.#surroundings.ignore();
+    const last = this.#greeted ? this.#connection : null;
     this.#abandonConnection();
-    this.#closeStale();
+    this.#stale.delete(last);
+    last?.close();
+    this.#discardStale();
     this.#ended = new ChannelError(code, reason, retry);
     this.#outbox.fail(this.#ended);
     if (!wasClean && !silent) {
       this.dispatchEvent(eventOf("error", { error: this.#ended, message: this.#ended.message }));
     }
-    this.dispatchEvent(eventOf("close", { code, reason, wasClean, retry }));
+    this.dispatchEvent(closeEventOf({ code, reason, wasClean, retry }));
   }
 
   #hurry(inDoubt) {

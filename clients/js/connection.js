@@ -33,4 +33,10 @@ export class Connection {
   close(...codeAndReason) {
     this.#socket.close(...codeAndReason);
   }
+
+  /** As `close`, for one that most likely is dead: the answer is not waited for, where a WebSocket can be told so, as that of `ws` can. */
+  discard() {
+    this.#socket.close();
+    this.#socket.terminate?.();
+  }
 }

@@ -24,7 +24,7 @@ export class Outbox {
 
   /** How many were accepted by this; null where a server must have miscounted. */
   acceptUpTo(number) {
-    if (!(number >= this.accepted && number <= this.sent)) {
+    if (!Number.isInteger(number) || number < this.accepted || number > this.sent) {
       return null;
     }
     const accepted = this.#messages.splice(0, number - this.accepted);

@@ -1,5 +1,9 @@
 export const PROTOCOL = "channelserver.v2";
 
+// Every third attempt to open does not ask for version 2: browsers fail a connection whose server does not choose the
+// subprotocol, and do not say why.
+export const FALLBACK_EVERY = 3;
+
 // Codes that only a channel server sends, and that end the seat. Another close without an `end` frame comes from something
 // in between, and is a lost connection.
 export const FINAL = new Set([4401, 4404, 4409, 4410, 4413, 4429]);
@@ -14,6 +18,17 @@ export function resumeUrl(url, { channelId, token, received }) {
   resuming.searchParams.set("resume", token);
   resuming.searchParams.set("received", received);
   return resuming.href;
+}
+
+/** Null for what no channel server says. */
+export function parseFrame(data) {
+  try {
+    const frame = JSON.parse(data);
+    const isGreeting = frame.type === "greeting" || "channelid" in frame;
+    return isGreeting && !(frame.channelid && Array.isArray(frame.peers ?? [])) ? null : frame;
+  } catch {
+    return null;
+  }
 }
 
 export function limitsOf(greeting) {

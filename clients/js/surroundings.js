@@ -3,13 +3,14 @@ export class Surroundings {
   #told;
   #clock;
   #staleAfter;
-  #hiddenAt = null;
+  #hiddenAt;
 
   /** `told(inDoubt)`: a good moment to connect; `inDoubt` when a connection that there is may be dead without knowing. */
   constructor(told, { clock, staleAfter }) {
     this.#told = told;
     this.#clock = clock;
     this.#staleAfter = staleAfter;
+    this.#hiddenAt = globalThis.document?.visibilityState === "hidden" ? clock.now() : null;
     globalThis.addEventListener?.("online", this.#online);
     globalThis.document?.addEventListener("visibilitychange", this.#visibilityChanged);
   }

@@ -1,3 +1,4 @@
+using System.Net;
 using ChannelServer.Client;
 using Microsoft.Extensions.Time.Testing;
 
@@ -47,6 +48,9 @@ public sealed class ScriptTests
     [InlineData("""{"type":"message","seq":2,"peer":"2","message":"two","sender":{}}""", "a gap in the sequence")]
     [InlineData("""{"type":"ack","received":1}""", "an acknowledgement out of range")]
     [InlineData("""{"type":"message"}""", "a malformed frame")]
+    [InlineData("""{"type":"message","seq":1,"message":null}""", "a malformed frame")]
+    [InlineData("""{"type":"expiring","expires_in":9223372036854775807}""", "a malformed frame")]
+    [InlineData("null", "a malformed frame")]
     [InlineData("no JSON", "a malformed frame")]
     public async Task What_no_channel_server_says_is_the_end(string frame, string reason)
     {
@@ -95,7 +99,8 @@ public sealed class ScriptTests
     public async Task A_server_that_asks_for_patience_gets_it()
     {
         FakeTimeProvider time = new();
-        await using ScriptedServer server = new() { Unavailable = 1 };
+        await using ScriptedServer server = new();
+        server.Refusals.Enqueue(503);
         DateTimeOffset began = time.GetUtcNow();
         Task<ChannelClient> opening = ChannelClient.OpenAsync(server.Url, Talk.Quick with { TimeProvider = time });
         Task<ScriptedConnection> upgraded = server.NextAsync();
@@ -109,6 +114,93 @@ public sealed class ScriptTests
         ChannelClient client = await opening.WaitAsync(Talk.Patience);
         await (await upgraded).SayAsync("""{"type":"end","code":4410,"reason":"channel expired","retry":false}""");
         await client.ExpectEndAsync(4410, "channel expired", false);
+        await client.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(4401, "resume refused", false)]
+    [InlineData(1008, "slow consumer", false)]
+    [InlineData(1001, "server shutdown", true)]
+    public async Task An_end_in_the_midst_is_the_end_and_nobody_comes_again(int code, string reason, bool retry)
+    {
+        await using ScriptedServer server = new();
+        (ChannelClient client, ScriptedConnection connection) = await GreetedAsync(server, Talk.Quick);
+        await using (client)
+        {
+            Task sending = client.SendAsync("unheard");
+            await connection.SayAsync($$"""{"type":"end","code":{{code}},"reason":"{{reason}}","retry":{{(retry ? "true" : "false")}}}""");
+            await client.ExpectEndAsync(code, reason, retry);
+            Assert.Equal(code, (await Assert.ThrowsAsync<ChannelException>(() => sending)).Code);
+            Assert.Equal(code, Assert.Throws<ChannelException>(() => client.Post("late")).Code);
+            Assert.Equal(0, server.Waiting);
+        }
+    }
+
+    [Fact]
+    public async Task A_full_channel_is_told_at_once()
+    {
+        await using ScriptedServer server = new();
+        Task<ChannelClient> joining = ChannelClient.JoinAsync(server.Url, "AAAAAAAAAAAAAAAAAAAAAA", Talk.Quick);
+        await (await server.NextAsync()).SayAsync("""{"type":"end","code":4409,"reason":"channel full","retry":false}""");
+        ChannelException full = await Assert.ThrowsAsync<ChannelException>(() => joining.WaitAsync(Talk.Patience));
+        Assert.Equal((4409, "channel full", false), (full.Code, full.Reason, full.Retry));
+        Assert.Equal(0, server.Waiting);
+    }
+
+    [Fact]
+    public async Task Who_is_refused_again_and_again_is_told_how()
+    {
+        await using ScriptedServer server = new();
+        server.Refusals.Enqueue(500);
+        server.Refusals.Enqueue(503);
+        ChannelException refused = await Assert.ThrowsAsync<ChannelException>(
+            () => ChannelClient.OpenAsync(server.Url, Talk.Quick with { OpenTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(Talk.Patience));
+        Assert.Equal((1006, "no connection", true), (refused.Code, refused.Reason, refused.Retry));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.Status);
+        Assert.IsType<System.Net.WebSockets.WebSocketException>(refused.InnerException);
+    }
+
+    [Fact]
+    public async Task An_upgrade_that_is_refused_to_a_resume_is_tried_again()
+    {
+        await using ScriptedServer server = new();
+        (ChannelClient client, ScriptedConnection connection) = await GreetedAsync(server, Talk.Quick);
+        await using (client)
+        {
+            server.Refusals.Enqueue(403);
+            server.Refusals.Enqueue(429);
+            server.Refusals.Enqueue(502);
+            Task resumed = client.ResumedAsync();
+            connection.Cut();
+            await (await server.NextAsync()).GreetAsync();
+            await resumed;
+            Assert.Empty(server.Refusals);
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_a_greeting_can_stop_waiting()
+    {
+        await using ScriptedServer server = new();
+        using CancellationTokenSource enough = new();
+        Task<ChannelClient> opening = ChannelClient.OpenAsync(server.Url, Talk.Quick, enough.Token);
+        await server.NextAsync();
+        await enough.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.WaitAsync(Talk.Patience));
+    }
+
+    [Fact]
+    public async Task A_client_that_is_closed_in_an_outage_that_does_not_end_is_closed_all_the_same()
+    {
+        await using ScriptedServer server = new();
+        (ChannelClient client, ScriptedConnection connection) = await GreetedAsync(server, Talk.Quick with { CloseTimeout = TimeSpan.FromMilliseconds(200) });
+        Task lost = client.LostAsync();
+        connection.Cut();
+        await lost;
+        Task sending = client.SendAsync("unheard");
+        await client.CloseAsync().WaitAsync(Talk.Patience);
+        await client.ExpectEndAsync(1006, "", false);
+        Assert.Equal(1006, (await Assert.ThrowsAsync<ChannelException>(() => sending)).Code);
         await client.DisposeAsync();
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.WebSockets;
 using System.Threading.Channels;
@@ -26,8 +27,11 @@ internal sealed class ScriptedServer : IAsyncDisposable
     /// <summary>The subprotocol that is chosen; null for none, as by a server that knows version 1 alone.</summary>
     public string? Subprotocol { get; set; } = "channelserver.v2";
 
-    /// <summary>How many upgrades are answered with 503 first.</summary>
-    public int Unavailable { get; set; }
+    /// <summary>What upgrades are answered with, one after the other, before the next is let in.</summary>
+    public ConcurrentQueue<int> Refusals { get; } = [];
+
+    /// <summary>Connections that nobody has asked for.</summary>
+    public int Waiting => _connections.Reader.Count;
 
     public async Task<ScriptedConnection> NextAsync() => await _connections.Reader.ReadAsync().AsTask().WaitAsync(Talk.Patience);
 
@@ -50,10 +54,11 @@ internal sealed class ScriptedServer : IAsyncDisposable
             {
                 return;
             }
-            if (Unavailable-- > 0)
+            if (Refusals.TryDequeue(out int status))
             {
-                context.Response.StatusCode = 503;
-                context.Response.AddHeader("Retry-After", "7");
+                context.Response.StatusCode = status;
+                if (status == 503)
+                    context.Response.AddHeader("Retry-After", "7");
                 context.Response.Close();
                 continue;
             }

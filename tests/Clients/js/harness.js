@@ -7,6 +7,7 @@ import { ChannelSocket } from "@channelserver/client";
 import { WebSocket, WebSocketServer } from "ws";
 import { startServer } from "../../RealClient/server.js";
 import { Proxy } from "./proxy.js";
+import { exchangeSide, RecordingSocket } from "./recording.js";
 
 const PATIENCE_MS = 20_000;
 
@@ -34,19 +35,10 @@ export async function proxied(t, settings) {
   return proxy;
 }
 
-/** A ChannelSocket that remembers its events. */
-export class Client extends ChannelSocket {
-  #events = [];
-  #wake = () => {};
-
+/** The client as the tests use it: quick to come back. */
+export class Client extends RecordingSocket {
   constructor(url, options) {
     super(url, { WebSocket, backoffBase: 10, backoffCap: 200, ...options });
-    for (const type of ["open", "message", "error", "close", "envelope", "peer", "ack", "expiring", "lost", "resumed"]) {
-      this.addEventListener(type, event => {
-        this.#events.push(event);
-        this.#wake();
-      });
-    }
   }
 
   static async open(t, url, options) {
@@ -63,31 +55,6 @@ export class Client extends ChannelSocket {
     return client;
   }
 
-  /** The next event of that type; others before it are skipped. */
-  async next(type) {
-    const deadline = Date.now() + PATIENCE_MS;
-    while (true) {
-      while (this.#events.length > 0) {
-        const event = this.#events.shift();
-        if (event.type === type) {
-          return event;
-        }
-      }
-      let timer;
-      await new Promise((resolve, reject) => {
-        this.#wake = resolve;
-        timer = setTimeout(() => reject(new Error(`no "${type}" in time`)), deadline - Date.now());
-      }).finally(() => clearTimeout(timer));
-    }
-  }
-
-  /** What has come and was not asked for. */
-  take(type) {
-    const taken = this.#events.filter(event => event.type === type);
-    this.#events = this.#events.filter(event => event.type !== type);
-    return taken;
-  }
-
   async expectEnd(code, reason, retry) {
     const end = await this.next("close");
     assert.deepEqual({ code: end.code, reason: end.reason, retry: end.retry }, { code, reason, retry });
@@ -96,45 +63,9 @@ export class Client extends ChannelSocket {
   }
 }
 
-/**
- * Two clients in a channel send `count` numbered messages each, at most 16 ahead of what the other has told to have, so that the server's
- * store for a seat is never full. Each must arrive once, and in order. `count` is a multiple of 8, since every eighth is confirmed.
- */
-export async function exchange(clients, count) {
-  const receiving = clients.map((client, side) => new Promise((resolve, reject) => {
-    let expected = 0;
-    let told = 0;
-    client.addEventListener("envelope", ({ message }) => {
-      const [kind, number] = [message[0], Number(message.slice(1))];
-      if (kind === "+") {
-        if (number !== told + 8) {
-          reject(new Error(`side ${side}: "+${number}" after "+${told}"`));
-        }
-        told = number;
-        client.dispatchEvent(Object.assign(new Event("room"), { told }));
-      } else if (number !== expected) {
-        reject(new Error(`side ${side}: message ${number} instead of ${expected}`));
-      } else if (++expected % 8 === 0) {
-        client.send(`+${expected}`);
-      }
-      if (expected === count && told === count) {
-        resolve();
-      }
-    });
-    client.addEventListener("close", ({ code, reason }) => reject(new Error(`side ${side}: ${code} ${reason} after ${expected}`)));
-  }));
-  clients.forEach(client => {
-    let next = 0;
-    const sendUpTo = end => {
-      while (next < Math.min(end, count)) {
-        client.send(`m${next++}`);
-      }
-    };
-    client.addEventListener("room", ({ told }) => sendUpTo(told + 16));
-    sendUpTo(16);
-  });
-  await Promise.all(receiving);
-  await Promise.all(clients.map(client => client.accepted()));
+/** Two clients in a channel send `count` numbered messages each. */
+export function exchange(clients, count) {
+  return Promise.all(clients.map(client => exchangeSide(client, count)));
 }
 
 /** Time that passes only when a test says so. */
@@ -176,22 +107,34 @@ export class Script {
   #server;
   #arrived = [];
 
+  /** What upgrades are answered with, one after the other, before the first is let in. */
+  refusals = [];
+  refused = 0;
+
   static async start(t, { protocol = "channelserver.v2" } = {}) {
     const script = new Script();
-    script.#server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => protocol });
+    script.#server = new WebSocketServer({
+      port: 0, host: "127.0.0.1", handleProtocols: () => protocol,
+      verifyClient: (_, answer) => {
+        const status = script.refusals.shift();
+        script.refused += status ? 1 : 0;
+        answer(!status, status, "", { "Retry-After": "1" });
+      },
+    });
     script.#server.on("connection", (socket, { url }) => {
       const frames = [];
       socket.on("error", () => {});
       socket.on("message", data => frames.push(String(data)));
       script.#arrived.push({
         url, frames,
-        say: frame => socket.send(JSON.stringify(frame)),
+        say: frame => socket.send(typeof frame === "string" ? frame : JSON.stringify(frame)),
         greet: facts => socket.send(JSON.stringify({
           type: "greeting", channelid: "AAAAAAAAAAAAAAAAAAAAAA", link: "/v1/ws/AAAAAAAAAAAAAAAAAAAAAA", resume: "0".repeat(32),
           expires_in: 300, max_exchanges: 10, max_data: 0, max_message: 65536, received: 0, peers: [], ...facts,
         })),
         close: (code, reason) => socket.close(code, reason),
         cut: () => socket.terminate(),
+        freeze: () => socket.pause(),
         closed: once(socket, "close"),
       });
     });
@@ -204,6 +147,9 @@ export class Script {
   }
 
   get url() { return `ws://127.0.0.1:${this.#server.address().port}`; }
+
+  /** Connections that nobody has asked for. */
+  get waiting() { return this.#arrived.length; }
 
   /** The next connection. */
   async next() {

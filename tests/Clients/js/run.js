@@ -1,4 +1,4 @@
-// Runs the tests of this folder, and ends with the line "N passed, N failed".
+// Runs the tests of this folder, and ends with the line "N passed, N failed, N skipped".
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { run } from "node:test";
@@ -8,8 +8,14 @@ const folder = fileURLToPath(new URL(".", import.meta.url));
 const files = readdirSync(folder).filter(name => name.endsWith(".test.js")).map(name => path.join(folder, name));
 let passed = 0;
 let failed = 0;
+let skipped = 0;
 run({ files, concurrency: false, timeout: 120_000 })
-  .on("test:pass", ({ name, details }) => {
+  .on("test:pass", ({ name, details, skip }) => {
+    if (skip) {
+      skipped++;
+      console.log(`${name} [SKIP] ${skip}`);
+      return;
+    }
     passed++;
     console.log(`${name} (${Math.round(details.duration_ms)} ms)`);
   })
@@ -19,7 +25,7 @@ run({ files, concurrency: false, timeout: 120_000 })
     console.error(`${name} [FAIL]\n${error.stack ?? error}`);
   })
   .on("end", () => {
-    console.log(`${passed} passed, ${failed} failed`);
+    console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
     process.exit(failed === 0 && passed > 0 ? 0 : 1);
   })
   .resume();

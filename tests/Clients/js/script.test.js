@@ -1,6 +1,9 @@
 // What a channel server does not do on request, from a server that says what a test tells it to.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
+import { ChannelError } from "@channelserver/client";
 import { Client, Script, until, VirtualClock } from "./harness.js";
 
 async function greeted(t, script, options) {
@@ -62,6 +65,121 @@ test("a close by something in between is a lost connection", async t => {
   (await script.next()).greet();
   await client.next("resumed");
 });
+
+for (const [code, reason] of [[4401, "resume refused"], [4410, "channel expired"], [1008, "slow consumer"], [1001, "server shutdown"]]) {
+  test(`${code} in the midst is the end, and nobody comes again`, async t => {
+    const script = await Script.start(t);
+    const { client, connection } = await greeted(t, script);
+    client.send("unheard");
+    const accepted = assert.rejects(client.accepted(), { code });
+    connection.say({ type: "end", code, reason, retry: code === 1001 });
+    connection.close(code, reason);
+    const end = await client.expectEnd(code, reason, code === 1001);
+    assert.equal(end.wasClean, true);
+    await accepted;
+    assert.equal(client.take("error").length, 0);
+    assert.equal(script.waiting, 0);
+  });
+}
+
+for (const [code, reason] of [[4404, "channel unavailable"], [4409, "channel full"]]) {
+  for (const words of ["in words", "without words"]) {
+    test(`${code} at the first attempt is the end (${words})`, async t => {
+      const script = await Script.start(t);
+      const client = new Client(`${script.url}/v1/ws/AAAAAAAAAAAAAAAAAAAAAA`);
+      const connection = await script.next();
+      if (words !== "without words") {
+        connection.say({ type: "end", code, reason, retry: false });
+      }
+      connection.close(code, reason);
+      await client.expectEnd(code, reason, false);
+      assert.equal(client.take("open").length, 0);
+      assert.equal(script.waiting, 0);
+    });
+  }
+}
+
+test("an upgrade that is refused is tried again, at the first attempt and at a resume", async t => {
+  const script = await Script.start(t);
+  script.refusals = [503, 429];
+  const { client, connection } = await greeted(t, script, { fallback: false });
+  assert.equal(script.refused, 2);
+  script.refusals = [429, 503, 502];
+  connection.cut();
+  (await script.next()).greet();
+  await client.next("resumed");
+  assert.equal(script.refused, 5);
+});
+
+test("what is closed during an outage does not wait for the next attempt", async t => {
+  const script = await Script.start(t);
+  const clock = new VirtualClock();
+  const { client, connection } = await greeted(t, script, { clock });
+  connection.cut();
+  await client.next("lost");
+  client.close();
+  const next = await script.next();
+  next.greet();
+  await client.expectEnd(1005, "", false);
+});
+
+test("what is closed during an outage that does not end is closed all the same", async t => {
+  const script = await Script.start(t);
+  const clock = new VirtualClock();
+  const { client, connection } = await greeted(t, script, { clock });
+  connection.cut();
+  await client.next("lost");
+  client.send("unheard");
+  const accepted = assert.rejects(client.accepted(), { code: 1006 });
+  client.close();
+  (await script.next()).cut();
+  clock.advance(4_999);
+  assert.equal(client.readyState, client.CLOSING);
+  clock.advance(1);
+  await client.expectEnd(1006, "", false);
+  await accepted;
+  assert.equal(client.take("error").length, 0);
+});
+
+test("what is sent after the close is never accepted", async t => {
+  const script = await Script.start(t);
+  const { client } = await greeted(t, script);
+  client.close();
+  await assert.rejects(client.accepted(client.send("late")), error => error instanceof ChannelError && error.code === 0);
+  await client.next("close");
+  await assert.rejects(client.accepted(client.send("later")), ChannelError);
+  await client.accepted();
+});
+
+test("nothing keeps the process alive behind the end, not even a connection that does not answer", { timeout: 20_000 }, async t => {
+  const script = await Script.start(t);
+  const program = `
+    import { ChannelSocket } from "@channelserver/client";
+    import { WebSocket } from "ws";
+    const socket = new ChannelSocket("${script.url}", { WebSocket, closeTimeout: 100 });
+    socket.onopen = () => socket.close();
+    socket.onclose = ({ code }) => console.log(code);`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill());
+  const said = child.stdout.setEncoding("utf8").toArray();
+  const connection = await script.next();
+  connection.freeze();
+  connection.greet();
+  assert.deepEqual(await said, ["1006\n"]);
+  const [status] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
+  assert.equal(status, 0);
+});
+
+for (const frame of ["null", "1", "{", '{"type":"greeting"}', '{"type":"greeting","channelid":"A","peers":{}}']) {
+  test(`${frame} is nothing that a channel server says`, async t => {
+    const script = await Script.start(t);
+    const client = new Client(script.url);
+    const connection = await script.next();
+    connection.say(frame);
+    await client.expectEnd(1002, "malformed frame", false);
+    await connection.closed;
+  });
+}
 
 for (const [name, frame, reason] of [
   ["a gap in the sequence", { type: "message", seq: 2, peer: "2", message: "two", sender: {} }, "gap in the sequence"],
