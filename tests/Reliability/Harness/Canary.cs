@@ -11,22 +11,28 @@ internal sealed class Canary : IAsyncDisposable
 {
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(250);
 
-    private readonly ChannelClient _first;
-    private readonly ChannelClient _second;
+    private readonly Trial _trial;
+    private readonly int _messagesPerChannel;
     private readonly List<TimeSpan> _latencies = [];
     private readonly CancellationTokenSource _stop = new();
+    private ChannelClient _first;
+    private ChannelClient _second;
     private Task _singing = Task.CompletedTask;
 
-    private Canary(ChannelClient first, ChannelClient second)
+    private Canary(Trial trial, int messagesPerChannel, ChannelClient first, ChannelClient second)
     {
+        _trial = trial;
+        _messagesPerChannel = messagesPerChannel;
         _first = first;
         _second = second;
     }
 
-    public static async Task<Canary> StartAsync(Trial trial)
+    /// <param name="trial">Where it sings.</param>
+    /// <param name="messagesPerChannel">After how many messages it goes to a new channel; 0 for never.</param>
+    public static async Task<Canary> StartAsync(Trial trial, int messagesPerChannel)
     {
         ChannelClient first = await trial.OpenAsync();
-        Canary canary = new(first, await trial.JoinAsync(first.ChannelId));
+        Canary canary = new(trial, messagesPerChannel, first, await trial.JoinAsync(first.ChannelId));
         canary._singing = canary.SingAsync();
         return canary;
     }
@@ -36,8 +42,7 @@ internal sealed class Canary : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _singing;
-        await _first.LeaveAsync();
-        await _second.LeaveAsync();
+        await LeaveAsync();
         return new Latencies(_latencies);
     }
 
@@ -53,6 +58,12 @@ internal sealed class Canary : IAsyncDisposable
     {
         for (int i = 0; !_stop.IsCancellationRequested; i++)
         {
+            if (_messagesPerChannel > 0 && i > 0 && i % _messagesPerChannel == 0)
+            {
+                await LeaveAsync();
+                _first = await _trial.OpenAsync();
+                _second = await _trial.JoinAsync(_first.ChannelId);
+            }
             // Both directions, so that both read, and answer pings.
             (ChannelClient from, ChannelClient to) = i % 2 == 0 ? (_first, _second) : (_second, _first);
             long sent = Stopwatch.GetTimestamp();
@@ -61,6 +72,12 @@ internal sealed class Canary : IAsyncDisposable
             _latencies.Add(Stopwatch.GetElapsedTime(sent));
             await Task.WhenAny(Task.Delay(_interval, _stop.Token), Task.Delay(_interval));
         }
+    }
+
+    private async Task LeaveAsync()
+    {
+        await _first.LeaveAsync();
+        await _second.LeaveAsync();
     }
 }
 

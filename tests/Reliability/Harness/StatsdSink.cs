@@ -10,6 +10,7 @@ internal sealed class StatsdSink : IDisposable
 {
     private readonly Socket _socket;
     private readonly ConcurrentDictionary<string, long> _sums = new();
+    private readonly ConcurrentDictionary<string, long> _gauges = new();
 
     public StatsdSink(Func<AddressFamily, SocketType, Socket> create)
     {
@@ -25,15 +26,22 @@ internal sealed class StatsdSink : IDisposable
 
     public long Ended => _sums.Where(sum => sum.Key.StartsWith("conn.end|", StringComparison.Ordinal)).Sum(sum => sum.Value);
 
+    /// <summary>Whether nothing is left: no session, no seat that is held, no channel. A gauge that was never told is no gauge.</summary>
+    public bool IsEmpty => Gauge("conn.live") == 0 && Gauge("seat.held") == 0 && ChannelsEnded == Sum("conn.request|new");
+
+    private long ChannelsEnded => _sums.Where(sum => sum.Key.StartsWith("channel.end|", StringComparison.Ordinal)).Sum(sum => sum.Value);
+
     public long EndedBy(string reason) => Sum($"conn.end|reason:{reason}");
 
     public long RefusedBy(string reason) => Sum($"conn.refused|reason:{reason}");
 
-    public override string ToString() => string.Join(", ", _sums.OrderBy(sum => sum.Key, StringComparer.Ordinal).Select(sum => $"{sum.Key}={sum.Value}"));
+    public override string ToString() => string.Join(", ", _sums.OrderBy(sum => sum.Key, StringComparer.Ordinal).Concat(_gauges).Select(sum => $"{sum.Key}={sum.Value}"));
 
     public void Dispose() => _socket.Dispose();
 
     private long Sum(string key) => _sums.GetValueOrDefault(key);
+
+    private long Gauge(string key) => _gauges.GetValueOrDefault(key, -1);
 
     private async Task ListenAsync()
     {
@@ -57,12 +65,15 @@ internal sealed class StatsdSink : IDisposable
     private void Take(string line)
     {
         string[] parts = line.Split('|');
-        if (parts.Length < 2 || parts[1] != "c")
+        if (parts.Length < 2 || parts[1] is not ("c" or "g"))
             return;
         int colon = parts[0].IndexOf(':', StringComparison.Ordinal);
         string name = parts[0][(parts[0].IndexOf('.', StringComparison.Ordinal) + 1)..colon];
         string key = parts.Length > 2 && parts[2].StartsWith('#') ? $"{name}|{parts[2][1..]}" : name;
         long value = long.Parse(parts[0].AsSpan(colon + 1), CultureInfo.InvariantCulture);
-        _sums.AddOrUpdate(key, value, (_, sum) => sum + value);
+        if (parts[1] == "g")
+            _gauges[key] = value;
+        else
+            _sums.AddOrUpdate(key, value, (_, sum) => sum + value);
     }
 }

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using ChannelServer.Conformance;
 
@@ -14,10 +16,12 @@ internal sealed partial class TestedServer : IAsyncDisposable
 
     private readonly Process _process;
     private readonly Task _reading;
+    private readonly string _probe;
 
-    private TestedServer(Process process, IPEndPoint address)
+    private TestedServer(Process process, IPEndPoint address, string probe)
     {
         _process = process;
+        _probe = probe;
         Address = address;
         Id = process.Id;
         _reading = Task.WhenAll(Log.ReadAsync(process.StandardOutput), Errors.ReadAsync(process.StandardError));
@@ -42,15 +46,28 @@ internal sealed partial class TestedServer : IAsyncDisposable
         string[] engine = Effort.Engine.Length > 0 ? [$"--engine={Effort.Engine}"] : [];
         string[] command =
         [
-            .. options.Prefix, "dotnet", Path.Combine(Repository.Root, "src/ChannelServer/bin", Repository.Configuration, "net10.0/channelserver.dll"),
+            .. options.Prefix, "dotnet", options.HasBug ? Output("tests/Probe", "ChannelServer.Probe.dll") : Output("src/ChannelServer", "channelserver.dll"),
             $"--hostname={address}", $"--port={port}", .. engine, .. settings,
         ];
         ProcessStartInfo start = new(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string key in start.Environment.Keys.Where(key => key.StartsWith("PAIR_", StringComparison.OrdinalIgnoreCase)).ToList())
             start.Environment.Remove(key);
+        string probe = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"channelserver-{Environment.ProcessId}-{port}.sock"));
+        start.Environment["DOTNET_STARTUP_HOOKS"] = Output("tests/Probe", "ChannelServer.Probe.dll");
+        start.Environment["CHANNEL_SERVER_PROBE"] = probe;
         foreach ((string name, string value) in options.Environment)
             start.Environment[name] = value;
-        return new TestedServer(Process.Start(start)!, new IPEndPoint(address, port));
+        return new TestedServer(Process.Start(start)!, new IPEndPoint(address, port), probe);
+    }
+
+    /// <summary>Octets that live on the server's heap, which is collected for this.</summary>
+    public async Task<long> CollectAsync()
+    {
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_probe));
+        byte[] answer = new byte[32];
+        using CancellationTokenSource deadline = new(_patience);
+        return long.Parse(Encoding.ASCII.GetString(answer, 0, await socket.ReceiveAsync(answer, deadline.Token)), CultureInfo.InvariantCulture);
     }
 
     /// <summary>Stops it as an orchestrator does, and expects that it goes well.</summary>
@@ -85,7 +102,10 @@ internal sealed partial class TestedServer : IAsyncDisposable
             await _process.WaitForExitAsync();
         }
         _process.Dispose();
+        File.Delete(_probe);
     }
+
+    private static string Output(string project, string file) => Path.Combine(Repository.Root, project, "bin", Repository.Configuration, "net10.0", file);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -19,6 +19,18 @@ internal sealed record TrialOptions
     /// <summary>Whether a canary sings; not where the limits under test would end its channel.</summary>
     public bool HasCanary { get; init; } = true;
 
+    /// <summary>After how many messages the canary goes to a channel of its own anew; where the limits under test would end its channel. 0 for never.</summary>
+    public int CanaryMessages { get; init; }
+
+    /// <summary>Whether nothing floods the server, so that the canary must be relayed within 250 ms instead of a second.</summary>
+    public bool IsCalm { get; init; }
+
+    /// <summary>Whether the server is the one of tests/Probe, which has a bug.</summary>
+    public bool HasBug { get; init; }
+
+    /// <summary>What is done once before measures are taken: the first time may take for good what no other takes, such as symbols for the traces of faults.</summary>
+    public Func<Trial, Task>? First { get; init; }
+
     /// <summary>Whether the idle server is expected to rest.</summary>
     public bool ExpectsRest { get; init; } = true;
 
@@ -30,4 +42,14 @@ internal sealed record TrialOptions
     /// when it pays. Far less than any leak or hidden buffer of these tests would take.
     /// </summary>
     public int SlackMegabytes { get; init; } = 40;
+
+    /// <summary>
+    /// Megabytes that may live on the heap after a collection, beyond those that lived before. Floods fill the pools, which keep for reuse up to
+    /// 512 KiB of each size of buffer in each shard: 6 MB for each of four shards.
+    /// </summary>
+    public int HeapSlackMegabytes
+    {
+        get => field > 0 ? field : IsCalm ? 5 : 25;
+        init;
+    }
 }

@@ -15,6 +15,8 @@ public sealed class DescriptorTests
         await using Trial trial = await Trial.StartAsync(new TrialOptions
         {
             Prefix = ["prlimit", "--nofile=512"],
+            // On a busy machine the first would time out before the last have come, and their places be taken again.
+            Settings = ["--client_timeout=600"],
         });
         List<Socket> sockets = [];
         List<string> answers = [];

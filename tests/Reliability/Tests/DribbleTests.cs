@@ -16,7 +16,7 @@ public sealed class DribbleTests
     [InlineData(true)]
     public async Task A_message_that_takes_more_than_ten_seconds_ends_its_client_and_no_other(bool inFragments)
     {
-        await using Trial trial = await Trial.StartAsync("--heartbeat=1", "--client_timeout=30");
+        await using Trial trial = await Trial.StartCalmAsync("--heartbeat=1", "--client_timeout=30");
         // One octet a second, or one fragment.
         byte[][] parts = inFragments
             ? ClientFrame.Fragments([.. Enumerable.Repeat("x", 60)])

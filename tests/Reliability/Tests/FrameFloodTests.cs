@@ -18,7 +18,11 @@ public sealed class FrameFloodTests
         byte[] start = ClientFrame.Of(ClientFrame.TextOpcode, new byte[octets]);
         byte[] flood = [.. start, .. Enumerable.Repeat(ClientFrame.Of(ClientFrame.Continuation, new byte[octets]), 20_000).SelectMany(frame => frame)];
         await using Trial trial = await Trial.StartAsync();
+        ProcessStatus.ResetPeak(trial.Process.Id);
         await AttackAsync(trial, "close-1008-fragments", flood);
+        long growth = ProcessStatus.PeakKilobytes(trial.Process.Id) - trial.ResidentBefore;
+        // The floods are of 7 MB together for each octet in a fragment, and 6 for its head.
+        Assert.True(growth < 20 * 1024, $"{growth} kB more than before.");
         await trial.ConcludeAsync();
         Assert.Equal(Attackers, trial.Statsd.EndedBy("fragments"));
     }

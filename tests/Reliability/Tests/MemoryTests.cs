@@ -35,6 +35,7 @@ public sealed class MemoryTests
             Settings = ["--max_connections=19500", "--log_rate=1"],
             // The heap is bounded by the limit and given back when it is short, not before.
             SlackMegabytes = 200,
+            HeapSlackMegabytes = 200,
         });
         byte[] start = octets == 0 ? [] : ClientFrame.Text(new string('x', octets + 1))[..octets];
         int next = -1, refused = 0;

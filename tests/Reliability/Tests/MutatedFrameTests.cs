@@ -28,6 +28,7 @@ public sealed class MutatedFrameTests
                 for (int i = 0; i < connections; i++)
                     await SendAsync(trial, first + (sender * connections) + i);
             }));
+            await trial.ExpectRestAsync();
         }
         Latencies latencies = await trial.ConcludeAsync();
         Figures.Add($"{frames:N0} mutated frames on {connections * Senders * Batches:N0} connections", $"canary {latencies}");

@@ -18,7 +18,7 @@ public sealed class ProxyTests
     public async Task Behind_a_real_proxy_a_forged_address_never_wins(string proxy)
     {
         Effort.Require(File.Exists($"/usr/sbin/{proxy}"), $"{proxy} is not installed");
-        await using Trial trial = await Trial.StartAsync("--trusted_proxy_list=127.0.0.9");
+        await using Trial trial = await Trial.StartCalmAsync("--trusted_proxy_list=127.0.0.9");
         string folder = Directory.CreateTempSubdirectory(proxy).FullName;
         int port = ServerProcess.FreePort();
         string configuration = Path.Combine(folder, "proxy.conf");

@@ -37,11 +37,11 @@ public sealed class RaceTests
     {
         const int Senders = 8;
         int rounds = Effort.Of(20, 1000);
-        // A canary would use up its channel.
+        // A canary that stayed would use up its channel.
         await using Trial trial = await Trial.StartAsync(new TrialOptions
         {
             Settings = ["--max_channel_connections=9", "--max_exchanges=10"],
-            HasCanary = false,
+            CanaryMessages = 8,
         });
         for (int round = 0; round < rounds; round++)
         {

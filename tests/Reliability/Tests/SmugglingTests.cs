@@ -25,7 +25,7 @@ public sealed class SmugglingTests
     [Fact]
     public async Task An_ambiguous_request_is_refused_and_what_follows_it_is_not_answered()
     {
-        await using Trial trial = await Trial.StartAsync();
+        await using Trial trial = await Trial.StartCalmAsync();
         foreach (string trick in _upgradeTricks)
             await ExpectRefusedAsync(trial, new UpgradeRequest().With(trick).ToString(), trick);
         foreach (string trick in _httpTricks)
@@ -43,7 +43,7 @@ public sealed class SmugglingTests
     [Fact]
     public async Task Floods_of_header_fields_are_refused()
     {
-        await using Trial trial = await Trial.StartAsync();
+        await using Trial trial = await Trial.StartCalmAsync();
         string many = string.Concat(Enumerable.Range(0, 65).Select(i => $"X-{i}: a\r\n"));
         string large = $"X: {new string('x', 9000)}\r\n";
         foreach (string target in (string[])["/v1/ws/", "/__heartbeat__", "/nothing"])

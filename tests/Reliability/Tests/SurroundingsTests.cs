@@ -23,24 +23,43 @@ public sealed class SurroundingsTests
         blackHole.ReceiveBufferSize = 2048;
         blackHole.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         string host = target.Length > 0 ? target : blackHole.LocalEndPoint!.ToString()!;
-        await using Trial trial = await Trial.StartAsync(new TrialOptions { HasStatsd = false, Settings = [$"--statsd_host={host}"] });
-        List<TimeSpan> latencies = [];
-        for (int i = 0; i < Effort.Of(200, 2000); i++)
+        await using Trial trial = await Trial.StartAsync(new TrialOptions { HasStatsd = false, IsCalm = true, Settings = [$"--statsd_host={host}"] });
+        // Two whose statistics are taken tell how far two servers differ that do not differ at all.
+        await using Trial one = await Trial.StartAsync(new TrialOptions { IsCalm = true });
+        await using Trial other = await Trial.StartAsync(new TrialOptions { IsCalm = true });
+        TimeSpan untaken = TimeSpan.MaxValue, taken = TimeSpan.Zero;
+        // What the statistics delay they delay in every round. What other programs on the machine delay they do not.
+        for (int round = 0; round < 10 && untaken > taken * 1.05; round++)
         {
+            Latencies[] pairings = await MeasureAsync(Effort.Of(200, 2000), trial, one, other);
+            (untaken, taken) = (pairings[0].At(0.99), pairings[1..].Max(latencies => latencies.At(0.99)));
+            // A name server is waited for seconds, and a full socket for ever.
+            Assert.True(untaken < TimeSpan.FromSeconds(2), pairings[0].ToString());
+        }
+        Assert.True(!Effort.IsFull || untaken <= taken * 1.05, $"p99 {untaken.TotalMilliseconds} ms instead of {taken.TotalMilliseconds} ms.");
+        foreach (Trial each in (Trial[])[trial, one, other])
+            await each.ConcludeAsync();
+        Figures.Add($"statistics to {(target.Length > 0 ? target : "one who never reads")}",
+            $"pairing p99 {untaken.TotalMilliseconds:0.00} ms; {taken.TotalMilliseconds:0.00} ms where they are taken");
+    }
+
+    /// <summary>Pairs with each of some servers in turn, and tells how long it took with each.</summary>
+    private static async Task<Latencies[]> MeasureAsync(int count, params Trial[] trials)
+    {
+        List<TimeSpan>[] latencies = [.. trials.Select(_ => new List<TimeSpan>())];
+        for (int i = 0; i < count * trials.Length; i++)
+        {
+            Trial trial = trials[i % trials.Length];
             long start = Stopwatch.GetTimestamp();
             await using ChannelClient first = await trial.OpenAsync();
             await using ChannelClient second = await trial.JoinAsync(first.ChannelId);
             await first.SendTextAsync("x");
             await second.ExpectMessagesAsync("x");
-            latencies.Add(Stopwatch.GetElapsedTime(start));
+            latencies[i % trials.Length].Add(Stopwatch.GetElapsedTime(start));
             first.Connection.Reset();
             second.Connection.Reset();
         }
-        Latencies pairings = new(latencies);
-        // A name server is waited for seconds, and a full socket for ever.
-        Assert.True(pairings.At(0.99) < TimeSpan.FromSeconds(2), pairings.ToString());
-        await trial.ConcludeAsync();
-        Figures.Add($"statistics to {(target.Length > 0 ? target : "one who never reads")}", $"pairing p50 {pairings.At(0.5).TotalMilliseconds:0.0} ms, p99 {pairings.At(0.99).TotalMilliseconds:0.0} ms");
+        return [.. latencies.Select(each => new Latencies(each))];
     }
 
     /// <summary>The wall clock jumps an hour ahead and two back: what is measured in time passed does not notice.</summary>
@@ -55,6 +74,7 @@ public sealed class SurroundingsTests
         {
             await using Trial trial = await Trial.StartAsync(new TrialOptions
             {
+                IsCalm = true,
                 Settings = ["--heartbeat=1", "--client_timeout=5"],
                 Environment =
                 [
@@ -76,7 +96,7 @@ public sealed class SurroundingsTests
                     await alive.ExpectNothingAsync();
                     await Task.WhenAny(reading, Task.Delay(500));
                 }
-                Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 3.5, 12);
+                Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, Effort.IsFull ? 4.5 : 3.5, Effort.IsFull ? 7.5 : 12);
                 Assert.EndsWith(Convert.ToHexStringLower(Golden.Octets("close-4408")), Convert.ToHexStringLower(await reading), StringComparison.Ordinal);
                 await alive.LeaveAsync();
             }

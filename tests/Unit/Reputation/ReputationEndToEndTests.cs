@@ -8,6 +8,21 @@ public sealed class ReputationEndToEndTests
 {
     public static TheoryData<Engine> Engines => RunningServer.Engines;
 
+    public static TheoryData<Engine, string> Abuses
+    {
+        get
+        {
+            TheoryData<Engine, string> abuses = [];
+            foreach (string abuse in (string[])["max_exchanges", "max_data", "pings", "fragments", "an unmasked frame"])
+            {
+                abuses.Add(Engine.Kestrel, abuse);
+                if (OperatingSystem.IsLinux())
+                    abuses.Add(Engine.Epoll, abuse);
+            }
+            return abuses;
+        }
+    }
+
     private static Task<RunningServer> StartAsync(Engine engine, ReputationServer reputation, Func<Settings, Settings>? change = null)
     {
         Settings settings = RunningServer.Plain(engine) with
@@ -34,6 +49,21 @@ public sealed class ReputationEndToEndTests
         using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
         int read = await stream.ReadAsync(buffer, patience.Token);
         return (Encoding.ASCII.GetString(buffer, 0, read).Split(' ')[1], connection);
+    }
+
+    /// <summary>Masked with zeros, but for what is not masked at all.</summary>
+    private static byte[] BytesOf(string abuse)
+    {
+        byte[] message = [0x81, 0x81, 0, 0, 0, 0, (byte)'a'];
+        byte[] fragment = [0x00, 0x81, 0, 0, 0, 0, (byte)'a'];
+        byte[] ping = [0x89, 0xFD, 0, 0, 0, 0, .. new byte[125]];
+        return abuse switch
+        {
+            "pings" => [.. Enumerable.Repeat(ping, 2500).SelectMany(frame => frame)],
+            "fragments" => [0x01, .. fragment[1..], .. Enumerable.Repeat(fragment, 100).SelectMany(frame => frame)],
+            "an unmasked frame" => [0x81, 1, (byte)'a'],
+            _ => [.. message, .. message],
+        };
     }
 
     private static async Task<string> StatusAsync(RunningServer server, string client, bool late = false)
@@ -89,18 +119,28 @@ public sealed class ReputationEndToEndTests
     }
 
     [Theory]
-    [MemberData(nameof(Engines))]
-    public async Task A_channel_that_one_of_its_limits_ended_is_reported(Engine engine)
+    [MemberData(nameof(Abuses))]
+    public async Task Who_ends_a_channel_by_its_limits_or_floods_is_reported(Engine engine, string abuse)
     {
         await using ReputationServer reputation = await ReputationServer.StartAsync();
-        await using RunningServer server = await StartAsync(engine, reputation, s => s with { IprepMin = 0, MaxExchanges = 1 });
+        await using RunningServer server = await StartAsync(engine, reputation, s => s with
+        {
+            IprepMin = 0,
+            MaxExchanges = abuse == "max_exchanges" ? 1 : 0,
+            MaxData = abuse == "max_data" ? 1 : 0,
+        });
         (string status, TcpClient connection) = await UpgradeAsync(server, "198.51.100.1");
         using TcpClient talker = connection;
         Assert.Equal("101", status);
-        // Two messages, masked with zeros.
-        byte[] message = [0x81, 0x81, 0, 0, 0, 0, (byte)'a'];
-        await talker.GetStream().WriteAsync((byte[])[.. message, .. message], TestContext.Current.CancellationToken);
-        Assert.Contains("198.51.100.1", await reputation.ViolationAsync(), StringComparison.Ordinal);
+        try
+        {
+            await talker.GetStream().WriteAsync(BytesOf(abuse), TestContext.Current.CancellationToken);
+        }
+        catch (IOException)
+        {
+            // The server has had enough.
+        }
+        Assert.StartsWith("PUT /violations/type/ip/198.51.100.1 ", await reputation.ViolationAsync(), StringComparison.Ordinal);
         Assert.Equal(0, reputation.Lookups);
     }
 
