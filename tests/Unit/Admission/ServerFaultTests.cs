@@ -2,6 +2,7 @@ using System.Collections;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using ChannelServer.Geo;
 using ChannelServer.Http;
 using ChannelServer.Telemetry;
@@ -58,6 +59,36 @@ public sealed class ServerFaultTests : IAsyncDisposable
         }
         await StopAsync();
         Assert.Contains("ChannelFailed", Log, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_fault_gives_up_all_seats_of_its_channel(Engine engine)
+    {
+        _geo.Use(new GeoInUse(GeoFiles.Open(GeoFiles.City), new LanguageLookup(new FaultyList(), "xx")));
+        IPEndPoint server = await StartAsync(engine);
+        using TcpClient sender = await EnterAsync(server, "", "192.0.2.1", "de");
+        (string id, string ofSender) = await ReadGreetingAsync(sender);
+        using TcpClient receiver = await EnterAsync(server, id, "8.8.8.8", "*");
+        (_, string ofReceiver) = await ReadGreetingAsync(receiver);
+        using TcpClient lost = await EnterAsync(server, id, "192.0.2.1", "de");
+        (_, string ofLost) = await ReadGreetingAsync(lost);
+        // Back and lost again: a token that takes a seat back once shows that the refusals below are none of its own fault.
+        lost.Client.Close(0);
+        using TcpClient back = await EnterAsync(server, $"{id}?resume={ofLost}", "192.0.2.1", "de");
+        (_, string ofBack) = await ReadGreetingAsync(back);
+        back.Client.Shutdown(SocketShutdown.Send);
+        await SayAsync(sender);
+        Assert.Equal("close 1011", await ReadFrameAsync(sender));
+        Assert.Equal("close 1011", await ReadFrameAsync(receiver));
+        foreach (string token in (string[])[ofSender, ofReceiver, ofBack])
+        {
+            using TcpClient claim = await EnterAsync(server, $"{id}?resume={token}", "192.0.2.1", "de");
+            Assert.Equal("close 4401", await ReadFrameAsync(claim));
+        }
+        using TcpClient newcomer = await EnterAsync(server, id, "192.0.2.1", "de");
+        Assert.Equal("close 4404", await ReadFrameAsync(newcomer));
+        await StopAsync();
     }
 
     [Theory]
@@ -153,11 +184,12 @@ public sealed class ServerFaultTests : IAsyncDisposable
         return client;
     }
 
-    private static async Task<string> ReadIdAsync(TcpClient client)
+    private static async Task<string> ReadIdAsync(TcpClient client) => (await ReadGreetingAsync(client)).Id;
+
+    private static async Task<(string Id, string Token)> ReadGreetingAsync(TcpClient client)
     {
-        string greeting = await ReadFrameAsync(client);
-        const string Before = "\"channelid\":\"";
-        return greeting.Substring(greeting.IndexOf(Before, StringComparison.Ordinal) + Before.Length, 22);
+        using JsonDocument greeting = JsonDocument.Parse(await ReadFrameAsync(client));
+        return (greeting.RootElement.GetProperty("channelid").GetString()!, greeting.RootElement.GetProperty("resume").GetString()!);
     }
 
     /// <summary>One text message, masked with zeros.</summary>
