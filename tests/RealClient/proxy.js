@@ -1,6 +1,7 @@
 // A TCP proxy in front of the server that breaks connections at chosen points.
 import { once } from "node:events";
 import net from "node:net";
+import { USER_AGENT } from "./resuming-socket.js";
 import { Seat } from "./seat.js";
 import { PING, PONG, Wire } from "./wire.js";
 
@@ -27,7 +28,7 @@ export class Proxy {
 
   #cuts;
   #serverPort;
-  #listener = net.createServer({ noDelay: true }, client => this.#carry(client));
+  #listener = net.createServer({ noDelay: true }, client => this.#meet(client));
   #sockets = new Set();
 
   constructor(serverUrl, cuts) {
@@ -44,6 +45,24 @@ export class Proxy {
   close() {
     this.#listener.close();
     this.#sockets.forEach(socket => socket.destroy());
+  }
+
+  /**
+   * Carries the clients of this test alone. Another program may have been told that this port is free, and its clients would count as the seat's. None
+   * of them names itself as ours do.
+   */
+  #meet(client) {
+    client.on("error", () => {});
+    client.once("data", head => {
+      if (!head.includes(USER_AGENT)) {
+        client.destroy();
+        return;
+      }
+      client.pause();
+      client.unshift(head);
+      this.#carry(client);
+      client.resume();
+    });
   }
 
   #carry(client) {

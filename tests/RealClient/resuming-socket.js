@@ -2,6 +2,9 @@
 // badly, this does too. And a careful one, which does what docs/protocol.md advises to a client of version 1.
 import { WebSocket } from "ws";
 
+/** By which the proxy knows the clients of this test. */
+export const USER_AGENT = "real-client/1.0";
+
 const OPEN = 1;
 const CLOSED = 3;
 
@@ -95,7 +98,7 @@ export class ResumingSocket extends EventTarget {
   settled() {}
 
   #open(url, isResume) {
-    const socket = new WebSocket(url, { headers: { "User-Agent": "real-client/1.0" } });
+    const socket = new WebSocket(url, { headers: { "User-Agent": USER_AGENT } });
     let greeted = false;
     // A close always follows.
     socket.on("error", () => {});

@@ -23,6 +23,8 @@ internal enum Rarity : byte
     ExpiringTold,
     OutputBroken,
     PongBeyondSent,
+    AcknowledgedBehindEnd,
+    SilenceForgiven,
 }
 
 /// <summary>What was met in all worlds so far, and what clients that come back have seen.</summary>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using ChannelServer.Geo;
 using ChannelServer.Http;
 using ChannelServer.Telemetry;
@@ -129,11 +130,14 @@ internal sealed class RunningServer : IAsyncDisposable
 
     /// <summary>Reads a greeting.</summary>
     /// <returns>The channel's id.</returns>
-    public static async Task<string> ReadIdAsync(TcpClient client)
+    public static async Task<string> ReadIdAsync(TcpClient client) => (await ReadGreetingAsync(client)).Id;
+
+    /// <summary>Reads a greeting.</summary>
+    /// <returns>The channel's id, and the key to the seat.</returns>
+    public static async Task<(string Id, string Token)> ReadGreetingAsync(TcpClient client)
     {
-        string greeting = await ReadFrameAsync(client);
-        const string Before = "\"channelid\":\"";
-        return greeting.Substring(greeting.IndexOf(Before, StringComparison.Ordinal) + Before.Length, 22);
+        using JsonDocument greeting = JsonDocument.Parse(await ReadFrameAsync(client));
+        return (greeting.RootElement.GetProperty("channelid").GetString()!, greeting.RootElement.GetProperty("resume").GetString()!);
     }
 
     /// <summary>Sends the message <c>a</c>, masked with zeros.</summary>

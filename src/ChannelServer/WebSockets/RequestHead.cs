@@ -192,7 +192,7 @@ public ref struct RequestHead
                 }
                 target = afterAuthority;
             }
-            else if (!Method.SequenceEqual("OPTIONS"u8) && !Method.SequenceEqual("CONNECT"u8))
+            else if (target[0] == '?' || (!Method.SequenceEqual("OPTIONS"u8) && !Method.SequenceEqual("CONNECT"u8)))
             {
                 return false;
             }

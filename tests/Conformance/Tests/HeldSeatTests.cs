@@ -81,26 +81,6 @@ public sealed class HeldSeatTests(Servers servers)
         }
     }
 
-    public static TheoryData<string, byte[]> Violations => new()
-    {
-        { "close-1002", ClientFrame.Unmasked(Frame.Text, "x"u8) },
-        { "close-1003", ClientFrame.Binary("x"u8) },
-        { "close-1007", ClientFrame.Text([0xC0, 0x80]) },
-        { "close-1008-fragments", [.. Enumerable.Range(0, 65).SelectMany(i => ClientFrame.Of(i == 0 ? ClientFrame.TextOpcode : ClientFrame.Continuation, "x"u8))] },
-        { "close-1009", ClientFrame.Text(new string('x', 65537)) },
-    };
-
-    [Theory]
-    [MemberData(nameof(Violations))]
-    public async Task A_violation_gives_the_seat_up(string close, byte[] violation)
-    {
-        await using Watched watched = await Watched.OpenAsync(await servers.DefaultAsync());
-        await watched.Client.SendAsync(violation);
-        await watched.Client.ExpectCloseAsync(close);
-        await watched.Watcher.ExpectPeerAsync("2", "left");
-        await ChannelClient.ExpectNoResumeAsync(watched.Server, watched.Client);
-    }
-
     [Fact]
     public async Task A_limit_of_the_channel_ends_held_seats_with_it()
     {

@@ -105,6 +105,7 @@ public sealed class KeptMessageTests(Servers servers)
         await first.ExpectNothingAsync();
         await first.SendTextAsync("one too many");
         await first.ExpectCloseAsync("close-1008-rate");
+        await ChannelClient.ExpectNoResumeAsync(server, first);
         await using ChannelClient late = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}");
         await late.ExpectCloseAsync("close-4404");
 
@@ -126,6 +127,7 @@ public sealed class KeptMessageTests(Servers servers)
         await first.ExpectNothingAsync();
         await first.SendTextAsync("one more");
         await first.ExpectCloseAsync("close-1008-rate");
+        await ChannelClient.ExpectNoResumeAsync(server, first);
     }
 
     private static IPAddress Local(byte last) => new([127, 0, 0, last]);

@@ -20,6 +20,9 @@ internal sealed class ModelSeat(int number, ModelChannel channel, ProtocolVersio
     /// <summary>Null while the seat is held.</summary>
     public ModelSession? Session { get; set; }
 
+    /// <summary>The latest session, whether it is still there or not.</summary>
+    public ModelSession? LastSession { get; set; }
+
     /// <summary>By the latest session.</summary>
     public Person Person { get; set; } = Person.Nobody;
 

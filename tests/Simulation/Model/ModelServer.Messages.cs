@@ -20,7 +20,7 @@ internal sealed partial class ModelServer
             case Completed.Close:
                 ushort code = payload.Length == 0 ? (ushort)1000 : (ushort)((payload[0] << 8) | payload[1]);
                 TellAccepted(session);
-                Retire(session, EndReason.ClientClosed, code);
+                Retire(session, EndReason.ClientClosed, session.IsDeaf ? (ushort)0 : code);
                 if (session.IsDeaf)
                     Finish(session);
                 else
@@ -49,7 +49,7 @@ internal sealed partial class ModelServer
             return;
         }
         bool isAlone = channel.Joins == 1;
-        if (isAlone && IsFull(channel.Untold.Count, channel.Untold.Sum(untold => untold.Length)))
+        if (isAlone && IsFull(channel.Untold.Count, channel.Untold.Sum(untold => ModelText.Escape(untold).Count)))
         {
             End(sender, EndReason.KeptFull);
             return;
@@ -81,7 +81,7 @@ internal sealed partial class ModelServer
     /// <param name="isBounded">Whether the limits of a queue hold; what was kept for the first who joins was within them before it had an envelope.</param>
     private void Give(ModelSeat seat, ModelSeat from, byte[] text, bool isBounded = true)
     {
-        if (isBounded && IsResumable && IsFull(seat.Kept.Count, seat.Kept.Sum(kept => kept.Frame.Size)))
+        if (isBounded && IsResumable && IsBacklogFull(seat))
         {
             if (seat.Session is null)
             {
@@ -91,9 +91,12 @@ internal sealed partial class ModelServer
                 GiveUp(seat);
                 return;
             }
-            tally.Meet(Rarity.OldestLetGo);
-            while (IsFull(seat.Kept.Count, seat.Kept.Sum(kept => kept.Frame.Size)))
+            // What the client cannot have yet is not let go.
+            while (IsBacklogFull(seat) && seat.Kept.Count > seat.Session.PendingMessages)
+            {
+                tally.Meet(Rarity.OldestLetGo);
                 seat.Kept.RemoveAt(0);
+            }
         }
         seat.Numbered++;
         if (seat.Version != from.Version)
@@ -107,6 +110,8 @@ internal sealed partial class ModelServer
         if (seat.Session is not null)
             Send(seat.Session, ModelFrame.Text, payload);
     }
+
+    private bool IsBacklogFull(ModelSeat seat) => IsFull(seat.Kept.Count, seat.Kept.Sum(kept => kept.Frame.Size));
 
     private bool IsFull(ModelSession session) => IsFull(session.PendingMessages, session.Pending);
 
@@ -126,7 +131,7 @@ internal sealed partial class ModelServer
         else if (number <= session.Seat.Acknowledged && !TrySpend(session, 6 + payload.Length))
             End(session, EndReason.ControlRate);
         else if (completed == Completed.Pong)
-            Acknowledge(session, (int)number);
+            Acknowledge(session, session.Seat, (int)number);
         else if (session.Pending >= limits.OutboundOctets)
             End(session, EndReason.SlowConsumer);
         else
@@ -143,10 +148,21 @@ internal sealed partial class ModelServer
         return session.ControlSpent <= (Int128)limits.ControlBurst * TimeSpan.TicksPerSecond;
     }
 
-    /// <summary>Everything up to a number has arrived; a negative number is none.</summary>
-    private void Acknowledge(ModelSession session, int number)
+    /// <summary>A pong behind the end: it counts while the seat waits for that very client.</summary>
+    private void HandleLate(ModelSession session, byte[] payload)
     {
-        ModelSeat seat = session.Seat!;
+        if (session.LeftSeat is not { IsHeld: true } seat || seat.LastSession != session)
+            return;
+        if (ModelText.TryNumber(payload, out long number) && number <= seat.Pinged)
+        {
+            tally.Meet(Rarity.AcknowledgedBehindEnd);
+            Acknowledge(session, seat, (int)number);
+        }
+    }
+
+    /// <summary>Everything up to a number has arrived; a negative number is none.</summary>
+    private void Acknowledge(ModelSession session, ModelSeat seat, int number)
+    {
         seat.Acknowledge(number);
         if (seat.TokenBefore is null || session.GreetingPing < 0 || number < session.GreetingPing)
             return;

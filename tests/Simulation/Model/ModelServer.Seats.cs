@@ -83,8 +83,9 @@ internal sealed partial class ModelServer
     private void TakeOver(ModelSession session)
     {
         (ushort code, string text) = ModelText.CloseOf(EndReason.TakenOver);
-        Unseat(session, EndReason.TakenOver, code);
-        if (session.Pending > 0)
+        bool isTold = session.Pending == 0 && !session.IsDeaf;
+        Unseat(session, EndReason.TakenOver, isTold ? code : (ushort)0);
+        if (!isTold)
         {
             tally.Meet(Rarity.TakenOverWithUnsent);
             Finish(session);

@@ -10,6 +10,7 @@ internal sealed partial class ModelServer
 
     private readonly List<Ringing> _ringing = [];
     private TimeSpan _quietUntil = TimeSpan.MaxValue;
+    private TimeSpan _forgivenUntil;
     private long _order;
 
     /// <summary>In the order in which they are served when they ring together.</summary>
@@ -59,6 +60,9 @@ internal sealed partial class ModelServer
         Now = now;
         if (now < _quietUntil)
             return;
+        // Deadlines are met so late that clients may not have been asked in time.
+        if (now - NextDeadline > limits.Heartbeat)
+            _forgivenUntil = now + limits.Heartbeat;
         FindRinging();
         int left = portion;
         foreach (Ringing ringing in _ringing)
@@ -137,6 +141,10 @@ internal sealed partial class ModelServer
                 ringing.Seat!.Channel.HasDropped = true;
                 GiveUp(ringing.Seat);
                 return;
+            case Bell.Silence when Now < _forgivenUntil:
+                tally.Meet(Rarity.SilenceForgiven);
+                NoteLife(session);
+                return;
             case Bell.Silence:
                 End(session, EndReason.ClientTimeout);
                 return;
@@ -202,7 +210,7 @@ internal sealed partial class ModelServer
     {
         (ushort code, string text) = ModelText.CloseOf(reason);
         TellAccepted(session);
-        Retire(session, reason, code);
+        Retire(session, reason, session.IsDeaf ? (ushort)0 : code);
         if (session.IsDeaf)
             Finish(session);
         else
@@ -232,6 +240,7 @@ internal sealed partial class ModelServer
         ModelSeat seat = session.Seat!;
         seat.Session = null;
         seat.LastEnd = reason;
+        session.LeftSeat = seat;
         session.Seat = null;
         session.Reason = reason;
         Seated--;

@@ -106,6 +106,8 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
                 continue;
             if (session.Phase == SessionPhase.Open)
                 Handle(session, completed);
+            else if (completed == Completed.Pong)
+                HandleLate(session, session.Stream.Payload);
             else if (completed == Completed.Close)
                 Leave(session);
         }
@@ -256,7 +258,7 @@ internal sealed partial class ModelServer(Limits limits, int portion, Tally tall
     {
         Begin(session, guest, head);
         session.Seat = seat;
-        seat.Session = session;
+        seat.Session = seat.LastSession = session;
         seat.Person = guest.Person;
         Seated++;
         StartPings(session);

@@ -42,6 +42,9 @@ internal sealed class ModelSession(int number)
     /// <summary>The seat; null before the session has one and after it lost it.</summary>
     public ModelSeat? Seat { get; set; }
 
+    /// <summary>The seat that it had; null before it had one.</summary>
+    public ModelSeat? LeftSeat { get; set; }
+
     /// <summary>The number in the ping behind the greeting of a resumed session; -1 when there was none.</summary>
     public int GreetingPing { get; set; } = -1;
 

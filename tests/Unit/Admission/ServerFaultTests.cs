@@ -44,6 +44,36 @@ public sealed class ServerFaultTests
 
     [Theory]
     [MemberData(nameof(Engines))]
+    public async Task A_fault_gives_up_all_seats_of_its_channel(Engine engine)
+    {
+        _geo.Use(new GeoInUse(GeoFiles.Open(GeoFiles.City), new LanguageLookup(new FaultyList(), "xx")));
+        await using RunningServer server = await RunAsync(engine);
+        using TcpClient sender = await EnterAsync(server, "", "192.0.2.1", "de");
+        (string id, string ofSender) = await ReadGreetingAsync(sender);
+        using TcpClient receiver = await EnterAsync(server, id, "8.8.8.8", "*");
+        (_, string ofReceiver) = await ReadGreetingAsync(receiver);
+        using TcpClient lost = await EnterAsync(server, id, "192.0.2.1", "de");
+        (_, string ofLost) = await ReadGreetingAsync(lost);
+        // Back and lost again: a token that takes a seat back once shows that the refusals below are none of its own fault.
+        lost.Client.Close(0);
+        using TcpClient back = await EnterAsync(server, $"{id}?resume={ofLost}", "192.0.2.1", "de");
+        (_, string ofBack) = await ReadGreetingAsync(back);
+        back.Client.Shutdown(SocketShutdown.Send);
+        await SayAsync(sender);
+        Assert.Equal("close 1011", await ReadFrameAsync(sender));
+        Assert.Equal("close 1011", await ReadFrameAsync(receiver));
+        foreach (string token in (string[])[ofSender, ofReceiver, ofBack])
+        {
+            using TcpClient claim = await EnterAsync(server, $"{id}?resume={token}", "192.0.2.1", "de");
+            Assert.Equal("close 4401", await ReadFrameAsync(claim));
+        }
+        using TcpClient newcomer = await EnterAsync(server, id, "192.0.2.1", "de");
+        Assert.Equal("close 4404", await ReadFrameAsync(newcomer));
+        await server.StopAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
     public async Task A_fault_while_a_request_is_judged_ends_that_connection_and_no_other(Engine engine)
     {
         // Met when the log is to be told that a proxy did not name its client.

@@ -333,22 +333,6 @@ public sealed class ShardResumeTests
     }
 
     [Fact]
-    public void A_broken_output_waits_for_what_has_arrived()
-    {
-        (TestClient one, TestClient two) = _shard.Pair();
-        two.Window = 0;
-        _shard.Say(one, "lost on the way");
-        _shard.Core.OutputBroken(two);
-        Assert.Equal(SessionPhase.Open, two.Phase);
-        Assert.True(two.Unsent.IsEmpty);
-        _shard.Say(two, "arrived before the reset");
-        Assert.Contains(Envelope("arrived before the reset"), one.Texts);
-        _shard.Say(one, "held");
-        _shard.Break(two);
-        Assert.Equal([Envelope("lost on the way"), Envelope("held")], _shard.Resume(two).Texts.Skip(1));
-    }
-
-    [Fact]
     public void What_is_acknowledged_behind_4408_is_not_sent_again()
     {
         (TestClient one, TestClient two) = _shard.Pair();

@@ -72,6 +72,7 @@ public sealed class RequestHeadTests
     [InlineData("GET HTTP/1.1\r\nHost: a\r\n\r\n", "no target")]
     [InlineData("GET x HTTP/1.1\r\nHost: a\r\n\r\n", "a relative target")]
     [InlineData("GET * HTTP/1.1\r\nHost: a\r\n\r\n", "asterisk-form without OPTIONS")]
+    [InlineData("OPTIONS ? HTTP/1.1\r\nHost: a\r\n\r\n", "a query without a path")]
     [InlineData(" GET / HTTP/1.1\r\nHost: a\r\n\r\n", "space before the method")]
     [InlineData("G@T / HTTP/1.1\r\nHost: a\r\n\r\n", "no token as method")]
     [InlineData("GET / HTTP/2.0\r\nHost: a\r\n\r\n", "another major version")]

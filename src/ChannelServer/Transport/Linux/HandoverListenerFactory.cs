@@ -28,7 +28,8 @@ internal sealed class HandoverListenerFactory(ConnectionCap sockets, ILogger log
     /// <summary>Connections that may wait for Kestrel to take them; one more is closed.</summary>
     private const int Waiting = 1024;
 
-    private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), logger);
+    // A write completes when the kernel has taken it, or the half-close behind a late session's close frame would overtake that.
+    private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 2 }, logger);
     private readonly ConnectionQueue _queue = System.Threading.Channels.Channel.CreateBounded<ConnectionContext>(Waiting);
 
     public EndPoint EndPoint { get; private set; } = new HandoverEndPoint("");
