@@ -1,198 +1,113 @@
-using System.Net;
 using System.Net.Sockets;
-using System.Text;
-using ChannelServer.Admission;
 using ChannelServer.Geo;
 using ChannelServer.Http;
-using ChannelServer.Relay;
 using ChannelServer.Telemetry;
-using ChannelServer.Transport;
-using ChannelServer.Transport.Linux;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.Options;
 
 namespace ChannelServer;
 
-/// <summary>The server, put together from its settings: one driver for the channels, Kestrel for all other HTTP.</summary>
-internal sealed class ChannelServerHost : IAsyncDisposable
+/// <summary>
+/// A channel server, for the program that is one and for programs that have one inside: all that its settings ask for, from the port to the statistics.
+/// Its counts can also be read from the program itself, with <c>System.Diagnostics.Metrics</c>, meter <c>channelserver</c>.
+/// </summary>
+public sealed class ChannelServerHost : IAsyncDisposable
 {
-    /// <summary>Where lines of Kestrel's sockets come from when its own transport runs: they are its lines, as <c>verbose</c> sees it.</summary>
-    private const string TransportCategory = "Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets";
+    private readonly BuildVersion _version;
+    private readonly ILogger _logger;
+    private readonly RelayTelemetry _telemetry;
+    private readonly StatsdExporter? _statsd;
+    private readonly GeoSource _geo;
+    private readonly GeoWatch? _database;
+    private EngineHost? _engine;
 
-    private readonly KestrelServer _kestrel;
-    private readonly HttpApplication _http;
-    private readonly ChannelEngine _engine;
-    private readonly Settings _settings;
-    private readonly Entrance _entrance;
-
-    private ChannelServerHost(KestrelServer kestrel, HttpApplication http, ChannelEngine engine, Entrance entrance, Settings settings)
+    private ChannelServerHost(Settings settings, BuildVersion version, ILoggerFactory loggers, TimeProvider time)
     {
-        _kestrel = kestrel;
-        _http = http;
-        _engine = engine;
-        _entrance = entrance;
-        _settings = settings;
+        _version = version;
+        _logger = loggers.CreateLogger(nameof(ChannelServer));
+        _telemetry = new RelayTelemetry(loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
+        _statsd = settings.StatsdHost is { } target
+            ? new StatsdExporter(_telemetry.Meter, target, settings.MetricName, time, loggers.CreateLogger<StatsdExporter>())
+            : null;
+        _geo = new GeoSource(settings.DefaultLang);
+        _database = settings.MmdbLoc.Length > 0
+            ? new GeoWatch(settings.MmdbLoc, settings.MmdbCheck, _geo, loggers.CreateLogger<GeoWatch>(), time)
+            : null;
     }
 
-    /// <summary>The driver that carries the channels.</summary>
-    public string EngineName => _engine is EpollEngine ? "epoll" : "kestrel";
+    /// <summary>The addresses that it listens on, such as <c>http://127.0.0.1:8000</c>; with <see cref="Settings.Port"/> 0 they tell which one it got.</summary>
+    public IReadOnlyList<string> Addresses => [.. _engine!.Addresses];
 
-    /// <summary>The addresses that the server listens on, once it has started.</summary>
-    public IEnumerable<string> Addresses => _engine is EpollEngine epoll
-        ? epoll.EndPoints.Select(static endPoint => $"http://{endPoint}")
-        : _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
+    /// <summary>Starts a server.</summary>
+    /// <param name="settings">What it is to be: of <see cref="Settings.Load"/>, or made by hand.</param>
+    /// <param name="loggers">Where its log lines go. Those about clients are bounded by <c>log_rate</c> only in the server's own program.</param>
+    /// <param name="time">The clock; the system's by default.</param>
+    /// <exception cref="ArgumentException">A setting has a value that <see cref="Settings.Load"/> would have refused.</exception>
+    /// <exception cref="IOException">It cannot listen, or the database that the settings name cannot be used. The message says which and why, in one line.</exception>
+    public static Task<ChannelServerHost> StartAsync(Settings settings, ILoggerFactory loggers, TimeProvider? time = null) =>
+        StartAsync(settings, BuildVersion.Read(AppContext.BaseDirectory), loggers, time ?? TimeProvider.System);
 
-    /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
-    /// <param name="settings">What the operator wants.</param>
-    /// <param name="proxies">Whose word about a client is believed.</param>
-    /// <param name="geo">Where addresses are.</param>
-    /// <param name="version">What the version endpoint tells.</param>
-    /// <param name="telemetry">Hears of begins and ends.</param>
-    /// <param name="loggers">Where log lines go.</param>
-    /// <param name="time">The clock.</param>
-    /// <exception cref="SocketException">The Linux engine cannot listen.</exception>
-    public static ChannelServerHost Build(
-        Settings settings, TrustedProxies proxies, GeoSource geo, BuildVersion version, RelayTelemetry telemetry, ILoggerFactory loggers,
-        TimeProvider time)
-    {
-        int shards = settings.Shards > 0 ? settings.Shards : Environment.ProcessorCount;
-        ClientFactsReader clients = new(
-            proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time,
-            settings.LogRemote);
-        Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
-        Limits limits = settings.ToLimits() with { BufferedOctets = MaxBuffered(settings) / shards };
-        bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
-
-        // Without the web host around it, whose configuration, services and routing nothing here would use: docs/decisions/0010.
-        KestrelServerOptions options = new() { AddServerHeader = false };
-        options.Limits.RequestHeadersTimeout = ChannelEngine.HeadTimeout;
-        options.Limits.MaxRequestHeadersTotalSize = WebSockets.RequestHead.MaxBytes;
-        options.Limits.MaxRequestHeaderCount = WebSockets.RequestHead.MaxFields;
-        // Octet by octet, as the drivers read a head: a late upgrade must not lose what a first one is understood by.
-        options.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
-        // Nothing here takes a body.
-        options.Limits.MaxRequestBodySize = 0;
-        (ChannelEngine engine, IConnectionListenerFactory transport) = usesEpoll
-            ? UseEpoll(options, settings, limits, shards, clients, entrance, telemetry, loggers, time)
-            : UseKestrel(options, settings, limits, shards, clients, entrance, telemetry, loggers, time);
-
-        Endpoints endpoints = new(
-            version, entrance.Checks, () => entrance.Admission.IsDraining, loggers.CreateLogger(typeof(Endpoints).FullName!));
-        KestrelServer kestrel = new(Options.Create(options), transport, loggers);
-        return new ChannelServerHost(kestrel, new HttpApplication(endpoints, engine), engine, entrance, settings);
-    }
-
-    /// <summary>Starts to serve.</summary>
-    /// <exception cref="IOException">Kestrel cannot listen.</exception>
-    /// <exception cref="SocketException">Kestrel cannot listen.</exception>
-    public async Task StartAsync()
-    {
-        await _kestrel.StartAsync(_http, CancellationToken.None);
-        (_engine as EpollEngine)?.Start();
-    }
-
-    /// <summary>Says in one line why the server cannot listen.</summary>
-    /// <param name="settings">What was asked for.</param>
-    /// <param name="fault">What <see cref="Build"/> or <see cref="StartAsync"/> threw.</param>
-    public static string DescribeFailure(Settings settings, Exception fault)
-    {
-        SocketError error = SocketErrorOf(fault);
-        string why = error switch
-        {
-            SocketError.AccessDenied => "no permission; ports below 1024 need a privilege",
-            SocketError.AddressNotAvailable => "this machine does not have the address",
-            SocketError.AddressAlreadyInUse => "the port is in use",
-            _ => fault.Message,
-        };
-        return $"cannot listen on {settings.Hostname} port {settings.Port}: {why}";
-    }
+    /// <summary>Looks whether the database of places has been replaced, now rather than when it is time to.</summary>
+    public void LookForDatabase() => _database?.LookNow();
 
     /// <summary>
-    /// Says that it takes nothing new, waits for the load balancer to notice, ends every session with a close frame behind what was
-    /// accepted, and stops to listen.
+    /// Takes nothing new, ends every channel with a close frame behind what was accepted, and returns when all connections are closed. How long each
+    /// step may take stands in the settings: <see cref="Settings.DrainGrace"/>, <see cref="Settings.DrainWindow"/>, <see cref="Settings.ShutdownTimeout"/>.
     /// </summary>
     /// <param name="hurry">Does the rest of it at once.</param>
     public async Task StopAsync(CancellationToken hurry = default)
     {
-        _entrance.Admission.Drain();
-        await Task.Delay(_settings.DrainGrace, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await _engine.StopAsync(_settings.DrainWindow, _settings.ShutdownTimeout, hurry);
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(hurry);
-        patience.CancelAfter(_settings.ShutdownTimeout);
-        await _kestrel.StopAsync(patience.Token);
+        _logger.ServerStopping();
+        await _engine!.StopAsync(hurry);
+        _logger.ServerStopped();
     }
 
+    /// <summary>Frees everything. Sessions that <see cref="StopAsync"/> has not ended are cut.</summary>
     public async ValueTask DisposeAsync()
     {
-        _kestrel.Dispose();
-        await _engine.DisposeAsync();
-        await _entrance.DisposeAsync();
+        if (_engine is not null)
+            await _engine.DisposeAsync();
+        _database?.Dispose();
+        if (_statsd is not null)
+            await _statsd.DisposeAsync();
+        _telemetry.Dispose();
     }
 
-    private static (ChannelEngine, IConnectionListenerFactory) UseEpoll(
-        KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
-        ILoggerFactory loggers, TimeProvider time)
+    internal static async Task<ChannelServerHost> StartAsync(Settings settings, BuildVersion version, ILoggerFactory loggers, TimeProvider time)
     {
-        HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(TransportCategory));
-        EpollEngine engine = new(
-            shards, settings.ListenAddresses(), settings.Port, limits, clients, handover, entrance.Admission, entrance.Observer, telemetry,
-            loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
-        options.Listen(
-            new HandoverEndPoint(string.Join(' ', engine.EndPoints)),
-            listen =>
-            {
-                listen.Protocols = HttpProtocols.Http1;
-                listen.Use(next => connection => handover.ReplayAsync(connection, next));
-            });
-        return (engine, handover);
-    }
-
-    private static (ChannelEngine, IConnectionListenerFactory) UseKestrel(
-        KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
-        ILoggerFactory loggers, TimeProvider time)
-    {
-        KestrelEngine engine = new(shards, limits, clients, entrance.Admission, entrance.Observer, telemetry, time);
-        SocketConnectionFactoryOptions sockets = new()
+        if (!TrustedProxies.TryParse(settings.TrustedProxyList, out TrustedProxies? proxies, out string? error))
+            throw new ArgumentException($"trusted_proxy_list: {error}", nameof(settings));
+        ChannelServerHost host = new(settings, version, loggers, time);
+        try
         {
-            // A message goes from one socket to the other on the thread that read it; nothing here blocks.
-            UnsafePreferInlineScheduling = true,
-            // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
-            MaxWriteBufferSize = 2,
-            MaxReadBufferSize = ShardTurn.InputSize,
-        };
-        foreach (IPAddress address in settings.ListenAddresses())
-        {
-            options.Listen(address, settings.Port, listen =>
-            {
-                listen.Protocols = HttpProtocols.Http1;
-                listen.Use(next => connection => engine.HandleAsync(connection, next));
-            });
+            await host.StartAsync(settings, proxies, loggers, time);
+            return host;
         }
-        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(TransportCategory)));
+        catch
+        {
+            await host.DisposeAsync();
+            throw;
+        }
     }
 
-    /// <summary>A heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.</summary>
-    private static long MaxBuffered(Settings settings) =>
-        settings.MaxBuffered > 0 ? settings.MaxBuffered : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
-
-    private static SocketError SocketErrorOf(Exception? fault) => fault switch
+    private async Task StartAsync(Settings settings, TrustedProxies proxies, ILoggerFactory loggers, TimeProvider time)
     {
-        null => SocketError.SocketError,
-        SocketException socket => PortableName(socket),
-        AddressInUseException => SocketError.AddressAlreadyInUse,
-        _ => SocketErrorOf(fault.InnerException),
-    };
-
-    /// <summary>The Linux engine's faults carry the kernel's number, errno(3), to which the platform gives no name.</summary>
-    private static SocketError PortableName(SocketException fault) => (int)fault.SocketErrorCode switch
-    {
-        13 => SocketError.AccessDenied,
-        98 => SocketError.AddressAlreadyInUse,
-        99 => SocketError.AddressNotAvailable,
-        _ => fault.SocketErrorCode,
-    };
+        string? error = null;
+        if (_database is not null && !_database.TryOpen(out error) && settings.MmdbNamed)
+            throw new IOException($"mmdb_loc: {error}");
+        try
+        {
+            _engine = EngineHost.Build(settings, proxies, _geo, _version, _telemetry, loggers, time);
+            await _engine.StartAsync();
+        }
+        catch (Exception fault) when (fault is IOException or SocketException)
+        {
+            throw new IOException(EngineHost.DescribeFailure(settings, fault), fault);
+        }
+        _statsd?.Start();
+        if (_geo.Current is { } inUse)
+            _logger.LocationOn(settings.MmdbLoc, inUse.Database.BuiltAt.UtcDateTime);
+        else if (_database is not null)
+            _logger.LocationOff(settings.MmdbLoc, error ?? "");
+        _database?.Start();
+        _logger.ServerStarted(_version.Version, _version.Commit, _engine.EngineName, string.Join(' ', Addresses));
+    }
 }

@@ -25,7 +25,7 @@ using RelayTelemetry telemetry = new(loggers.CreateLogger<RelayTelemetry>(), set
 await using StatsdExporter statsd = new(telemetry.Meter, settings.StatsdHost ?? throw new InvalidOperationException("No statistics."), settings.MetricName, time, loggers.CreateLogger<StatsdExporter>());
 GeoSource geo = new(settings.DefaultLang);
 geo.Use(new GeoInUse(places, new LanguageLookup(new FaultyList(), "xx")));
-await using ChannelServerHost host = ChannelServerHost.Build(settings, proxies, geo, version, telemetry, loggers, time);
+await using EngineHost host = EngineHost.Build(settings, proxies, geo, version, telemetry, loggers, time);
 await host.StartAsync();
 statsd.Start();
 TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -16,7 +16,7 @@ internal sealed class RunningServer : IAsyncDisposable
     private readonly LineLoggerProvider _lines;
     private readonly ILoggerFactory _loggers;
     private readonly RelayTelemetry _telemetry;
-    private readonly ChannelServerHost _host;
+    private readonly EngineHost _host;
 
     private RunningServer(Settings settings, GeoSource geo, ILoggerProvider? logger)
     {
@@ -26,7 +26,7 @@ internal sealed class RunningServer : IAsyncDisposable
             ? _lines.CreateFactory(settings)
             : LoggerFactory.Create(logging => logging.AddProvider(_lines).AddProvider(logger));
         _telemetry = new RelayTelemetry(_loggers.CreateLogger<RelayTelemetry>(), settings.LogRemote);
-        _host = ChannelServerHost.Build(
+        _host = EngineHost.Build(
             settings, proxies, geo, BuildVersion.Read(AppContext.BaseDirectory), _telemetry, _loggers, TimeProvider.System);
     }
 

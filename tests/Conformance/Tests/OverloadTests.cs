@@ -2,10 +2,13 @@ using ChannelServer.Conformance.Wire;
 
 namespace ChannelServer.Conformance.Tests;
 
-/// <summary>A server that holds more messages than it may. One shard, so that all clients share one limit.</summary>
+/// <summary>
+/// A server that holds more messages than it may. One shard, so that all clients share one limit, and no resume, so that no test leaves anything
+/// for the next.
+/// </summary>
 public sealed class OverloadTests(Servers servers)
 {
-    private const string Scarce = "--shards=1 --max_buffered=16384 --max_exchanges=0";
+    private const string Scarce = "--shards=1 --max_buffered=16384 --max_exchanges=0 --resume_window=0";
 
     [Fact]
     public async Task Who_would_have_it_hold_more_than_a_share_is_told_to_try_again_later()

@@ -15,7 +15,7 @@ public sealed class DocumentationTests
     [Fact]
     public void Every_event_is_documented()
     {
-        string[] events = [.. typeof(ChannelServerHost).Assembly.GetTypes()
+        string[] events = [.. typeof(EngineHost).Assembly.GetTypes()
             .SelectMany(static type => type.GetMethods(
                 BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
             .Where(static method => method.GetCustomAttribute<LoggerMessageAttribute>() is not null)

@@ -26,17 +26,10 @@ internal sealed partial class EpollShard
 
     private void RetryFull(TimeSpan now)
     {
-        int left = 0;
+        _full.RemoveAll(static session => !(session.IsRetried = session.AwaitsRoom && session.Stage != SocketStage.Gone));
         foreach (SocketSession session in _full)
-        {
-            session.IsRetried = session.AwaitsRoom && session.Stage != SocketStage.Gone;
-            if (!session.IsRetried)
-                continue;
-            _full[left++] = session;
             _core.Writable(session);
-        }
-        _full.RemoveRange(left, _full.Count - left);
-        _retriesAt = left > 0 ? now + _retryPause : TimeSpan.MaxValue;
+        _retriesAt = _full.Count > 0 ? now + _retryPause : TimeSpan.MaxValue;
         _turn.ServeTouched();
     }
 }
