@@ -21,10 +21,13 @@ internal sealed class KestrelEngine : ChannelEngine
     /// <summary>How long a client may take to read an error answer and close, before the connection is cut.</summary>
     private static readonly TimeSpan _answerTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a connection may say nothing while memory is short and others come.</summary>
+    private static readonly TimeSpan _patienceWhenShort = TimeSpan.FromSeconds(1);
+
     private readonly PipeShard[] _shards;
     private readonly RelayTelemetry _telemetry;
     private readonly TimeProvider _time;
-    private readonly UndecidedConnections _undecided = new();
+    private readonly UndecidedConnections _undecided;
     private readonly CancellationTokenSource _lastCall = new();
 
     /// <param name="shards">How many shards; one per core is right.</param>
@@ -41,6 +44,7 @@ internal sealed class KestrelEngine : ChannelEngine
     {
         _telemetry = telemetry;
         _time = time;
+        _undecided = new UndecidedConnections(time);
         _shards = [.. Enumerable.Range(0, shards)
             .Select(index => new PipeShard(index, shards, limits, observer, time, new RandomReserve().Fill))];
     }
@@ -51,8 +55,10 @@ internal sealed class KestrelEngine : ChannelEngine
     {
         // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process. And a
         // request head takes memory before anybody can refuse it.
-        if (Admission.Sockets.IsReached || !Admission.HasMemory)
-            _undecided.CutOldest();
+        if (Admission.Sockets.IsReached)
+            _undecided.CutOldest(TimeSpan.Zero);
+        else if (!Admission.HasMemory)
+            _undecided.CutOldest(_patienceWhenShort);
         Admission.Sockets.Enter();
         PipeSession? session = null;
         try
@@ -118,7 +124,7 @@ internal sealed class KestrelEngine : ChannelEngine
     private async ValueTask<(int Status, int RetryAfter, PipeSession? Session)> ReadHeadAsync(ConnectionContext connection)
     {
         PipeReader input = connection.Transport.Input;
-        LinkedListNode<ConnectionContext> undecided = _undecided.Add(connection);
+        LinkedListNode<UndecidedConnection> undecided = _undecided.Add(connection);
         try
         {
             return await ReadHeadAsync(connection, input);
@@ -217,7 +223,7 @@ internal sealed class KestrelEngine : ChannelEngine
     private async Task AnswerAsync(ConnectionContext connection, int status, int retryAfter)
     {
         PipeReader input = connection.Transport.Input;
-        LinkedListNode<ConnectionContext>? undecided = null;
+        LinkedListNode<UndecidedConnection>? undecided = null;
         try
         {
             int written = ErrorResponse.Write(status, retryAfter, _time.GetUtcNow(), connection.Transport.Output.GetSpan(ErrorResponse.MaxSize));

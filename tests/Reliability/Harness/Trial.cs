@@ -97,7 +97,7 @@ internal sealed class Trial : IAsyncDisposable
         Assert.True(latencies.At(0.99) <= Effort.SlowestCanary(_options.IsCalm), $"I1: {latencies}");
 
         await Effort.UntilAsync(
-            () => ProcessStatus.Descriptors(Process.Id) <= _descriptors + 5, TimeSpan.FromSeconds(30),
+            () => ProcessStatus.Descriptors(Process.Id) <= _descriptors + _options.SlackDescriptors, TimeSpan.FromSeconds(30),
             () => $"I3: {ProcessStatus.Descriptors(Process.Id)} descriptors, {_descriptors} before.");
         if (_options.HasStatsd)
         {

@@ -34,6 +34,12 @@ internal sealed record TrialOptions
     /// <summary>Whether the idle server is expected to rest.</summary>
     public bool ExpectsRest { get; init; } = true;
 
+    /// <summary>
+    /// Descriptors that may come on top of those before. A runtime whose accept fails reads the symbols of its own files for the exception, once, and keeps
+    /// them open.
+    /// </summary>
+    public int SlackDescriptors { get; init; } = 5;
+
     /// <summary>Whether the sums of statsd arrive, for the checks that need them.</summary>
     public bool HasStatsd { get; init; } = true;
 

@@ -17,6 +17,7 @@ public sealed class DescriptorTests
             Prefix = ["prlimit", "--nofile=512"],
             // On a busy machine the first would time out before the last have come, and their places be taken again.
             Settings = ["--client_timeout=600"],
+            SlackDescriptors = 16,
         });
         List<Socket> sockets = [];
         List<string> answers = [];

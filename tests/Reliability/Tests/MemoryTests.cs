@@ -32,7 +32,8 @@ public sealed class MemoryTests
             Prefix = group?.Prefix ?? [],
             // Where no group can be made, the heap at least is limited: the number is hexadecimal.
             Environment = group is null ? [("DOTNET_GCHeapHardLimit", $"{Limit:x}")] : [],
-            Settings = ["--max_connections=19500", "--log_rate=1"],
+            // What clients have it hold is not bounded here, or memory would not run short.
+            Settings = ["--max_connections=19500", "--log_rate=1", "--max_buffered=1099511627776"],
             // The heap is bounded by the limit and given back when it is short, not before.
             SlackMegabytes = 200,
             HeapSlackMegabytes = 200,

@@ -14,6 +14,9 @@ internal sealed partial class EpollShard
     /// <summary>How long accepting pauses when the process or the system has no descriptor or memory left.</summary>
     private static readonly TimeSpan _acceptPause = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long a connection may say nothing while memory is short and others come.</summary>
+    private static readonly TimeSpan _patienceWhenShort = TimeSpan.FromSeconds(1);
+
     private void WatchListeners(uint events, bool isNew)
     {
         for (int i = 0; i < _listeners.Length; i++)
@@ -48,9 +51,10 @@ internal sealed partial class EpollShard
         {
             if (_engine.Admission.Sockets.IsReached && !MakeRoom())
                 return AcceptResult.Exhausted;
-            // A request head takes memory before anybody can refuse it: while memory is short there are no more of them.
-            if (!_engine.Admission.HasMemory)
-                _ = MakeRoom();
+            // A connection takes memory before anybody can refuse it. Who means it has said what he wants by now.
+            if (!_engine.Admission.HasMemory && _heads.NextDue - _core.Now < ChannelEngine.HeadTimeout - _patienceWhenShort
+                && _heads.TryTakeFirst(out Session silent))
+                Close((SocketSession)silent);
             int fd = LibC.Accept(listener.Fd, out SockAddr peer);
             if (fd >= 0)
             {
