@@ -4,7 +4,8 @@
 
 RELIABILITY := tests/Reliability/bin/Release/net10.0/ChannelServer.Reliability.dll
 RELIABILITY_TOOLS := faketime haproxy iproute2 nftables nginx-light procps slowhttptest util-linux
-RELIABILITY_FIGURES := artifacts/reliability.md
+# Absolute: the test runner works in the folder of its own files.
+RELIABILITY_FIGURES := $(CURDIR)/artifacts/reliability.md
 ENGINES ?= epoll kestrel
 
 .PHONY: torture soak reliability-build reliability-tools
