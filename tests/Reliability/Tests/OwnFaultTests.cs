@@ -14,7 +14,7 @@ public sealed class OwnFaultTests
         await using Trial trial = await Trial.StartAsync(new TrialOptions
         {
             HasBug = true,
-            Settings = ["--localize_for=receiver", "--trusted_proxy_list=127.0.0.1", "--mmdb_loc="],
+            Settings = ["--localize_for=receiver", "--trusted_proxy_list=127.0.0.1", "--mmdb_loc=", "--limit_mode=off"],
             Environment = [("CHANNEL_SERVER_DATABASE", Path.Combine(Repository.Root, "tests/data/geo/Test-City.mmdb"))],
             ExpectedErrors = ["ChannelFailed"],
             IsCalm = true,
