@@ -59,6 +59,12 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     /// <summary>Whether it has said that it has what it has not, and was believed: what it misses then is its own doing.</summary>
     private bool IsForfeit { get; set; }
 
+    /// <summary>
+    /// The most that a lie of its has said it has, on a connection that was given the seat. That connection may be gone before its greeting arrives, and
+    /// the next one, which is honest, then finds what was believed.
+    /// </summary>
+    private int Believed { get; set; }
+
     /// <summary>The envelope up to which its pongs are known to have arrived.</summary>
     private int Floor { get; set; }
 
@@ -86,6 +92,8 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
     /// <summary>The server has given the seat to this connection.</summary>
     public void NoteSeated(Connection connection)
     {
+        if (!connection.Client.IsHonest && int.TryParse(connection.Client.Claim!.Received, CultureInfo.InvariantCulture, out int lie))
+            Believed = Math.Max(Believed, lie);
         foreach (Connection earlier in Connections)
         {
             if (earlier == connection || earlier.Client.IsSuperseded)
@@ -156,7 +164,7 @@ internal sealed class Device(int number, ProtocolVersion version, bool saysRecei
             Require(said == told.ToString(CultureInfo.InvariantCulture), $"Received were {said}, and the replay begins behind {told}", connection);
         else
             Require(told >= Floor, $"The pong to {Floor} had arrived, and the replay begins behind {told}", connection);
-        if (!client.IsHonest && told > Seen)
+        if (told > Seen && (!client.IsHonest || told <= Believed))
         {
             IsForfeit = IsDone = true;
             return;
