@@ -19,6 +19,7 @@ internal enum Rarity : byte
     UntoldGivenWhileOpenerIsAway,
     VersionsMixed,
     PeerTold,
+    NewsInARow,
     EndTold,
     ExpiringTold,
     OutputBroken,

@@ -65,9 +65,9 @@ internal sealed class Frames
     public ReadOnlySpan<byte> Ack(int received) => _frame.Begin().Add("{\"type\":\"ack\",\"received\":"u8).Add(received).Add("}"u8).End();
 
     /// <summary>What has become of a peer.</summary>
-    public ReadOnlySpan<byte> Peer(Seat peer, ReadOnlySpan<byte> state, Seat reader)
+    public ReadOnlySpan<byte> Peer(Seat peer, PeerState state, Seat reader)
     {
-        AddPeer(_frame.Begin().Add("{\"type\":\"peer\","u8), peer, state, reader);
+        AddPeer(_frame.Begin().Add("{\"type\":\"peer\","u8), peer, NameOf(state), reader);
         return _frame.End();
     }
 
@@ -79,6 +79,14 @@ internal sealed class Frames
     public ReadOnlySpan<byte> End(EndReason reason) => _frame.Begin()
         .Add("{\"type\":\"end\",\"code\":"u8).Add(reason.Code()).Add(",\"reason\":\""u8).Add(reason.Text())
         .Add("\",\"retry\":"u8).Add(reason.Retry()).Add("}"u8).End();
+
+    private static ReadOnlySpan<byte> NameOf(PeerState state) => state switch
+    {
+        PeerState.Joined => "joined"u8,
+        PeerState.Away => "away"u8,
+        PeerState.Back => "back"u8,
+        _ => "left"u8,
+    };
 
     private static void AddChannel(TextFrame frame, Channel channel) =>
         frame.Add("\"channelid\":\""u8).Add(channel.Id).Add("\",\"link\":\"/v1/ws/"u8).Add(channel.Id).Add("\""u8);

@@ -138,11 +138,8 @@ internal sealed partial class Shard
         _lifespans.Append(channel, channel.ExpiresAt);
         for (Seat? seat = channel.FirstSeat; seat is not null; seat = seat.Next)
         {
-            if (seat.Version != ProtocolVersion.Two || seat.Session is not { } session)
-                continue;
-            ReadOnlySpan<byte> expiring = _frames.Expiring(channel, Now);
-            if (HasRoom(session, expiring.Length))
-                Queue(session, expiring);
+            if (seat.Version == ProtocolVersion.Two && seat.Session is { } session)
+                Inform(session, _frames.Expiring(channel, Now));
         }
     }
 

@@ -101,6 +101,7 @@ internal sealed partial class Shard
     private void Fail(Channel? channel, Exception bug)
     {
         _observer.Failed(bug);
+        ForgetNews();
         if (channel is { FirstSeat: not null })
             EndChannel(channel, EndReason.InternalError);
     }
@@ -137,7 +138,7 @@ internal sealed partial class Shard
         }
         else if (!channel.IsEnding)
         {
-            Announce(seat, "left"u8);
+            Announce(seat, PeerState.Left);
         }
     }
 

@@ -66,6 +66,7 @@ internal sealed partial class Shard
             return;
         }
 
+        _holdsNewsBack = true;
         byte[]? encodedFor = null;
         ReadOnlySpan<byte> envelope = default;
         for (Seat? receiver = channel.FirstSeat; receiver is not null; receiver = receiver.Next)
@@ -86,6 +87,7 @@ internal sealed partial class Shard
             }
             Send(receiver, envelope);
         }
+        TellNews();
     }
 
     /// <summary>

@@ -1,6 +1,6 @@
 namespace ChannelServer.Relay;
 
-/// <summary>Seats that outlive their sockets, and what peers are told about it.</summary>
+/// <summary>Seats that outlive their sockets.</summary>
 internal sealed partial class Shard
 {
     /// <summary>Gives a session that has just begun the seat that it claims, or tells it that it does not get it.</summary>
@@ -44,7 +44,7 @@ internal sealed partial class Shard
         seat.Channel.HasResumed = true;
         Begin(session, visitor, head, seat, SessionStart.Resumed);
         Replay(session, seat);
-        Announce(seat, "back"u8);
+        Announce(seat, PeerState.Back);
     }
 
     /// <summary>
@@ -106,7 +106,7 @@ internal sealed partial class Shard
         _holds.Append(hold, Now + limits.ResumeWindow);
         HeldCount++;
         _observer.SeatHeld();
-        Announce(seat, "away"u8);
+        Announce(seat, PeerState.Away);
         return hold;
     }
 
@@ -124,18 +124,5 @@ internal sealed partial class Shard
         EndReason reason = seat.Hold!.EndedBy;
         Release(seat, resumed: false);
         GiveUp(seat, reason);
-    }
-
-    /// <summary>Tells the others what has become of a seat, those of them that understand it.</summary>
-    private void Announce(Seat about, ReadOnlySpan<byte> state)
-    {
-        for (Seat? reader = about.Channel.FirstSeat; reader is not null; reader = reader.Next)
-        {
-            if (reader == about || reader.Version != ProtocolVersion.Two || reader.Session is not { } session)
-                continue;
-            ReadOnlySpan<byte> peer = _frames.Peer(about, state, reader);
-            if (HasRoom(session, peer.Length))
-                Queue(session, peer);
-        }
     }
 }

@@ -117,7 +117,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             GiveUpHeld(yielding);
         Begin(session, visitor, head, seat, SessionStart.Joined);
         GiveKept(opener, seat);
-        Announce(seat, "joined"u8);
+        Announce(seat, PeerState.Joined);
     }
 
     /// <summary>Answers a session that has just begun with nothing but a close frame.</summary>

@@ -41,7 +41,7 @@ public sealed class SoakTests
         {
             // The canary's channel would expire; what it measures is measured by those who pair here.
             HasCanary = false,
-            Settings = ["--max_exchanges=10", "--conn_lifespan=12", "--client_timeout=6", "--heartbeat=2"],
+            Settings = ["--max_exchanges=10", "--conn_lifespan=20", "--client_timeout=10", "--heartbeat=2"],
             SlackMegabytes = 60,
         });
         Stopwatch elapsed = Stopwatch.StartNew();

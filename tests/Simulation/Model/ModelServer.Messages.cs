@@ -62,6 +62,7 @@ internal sealed partial class ModelServer
             NoteChange(sender);
         if (isAlone)
             channel.Untold.Add(text);
+        _isBusy = true;
         foreach (ModelSeat seat in channel.Seats.ToArray())
         {
             // Whoever was still there when the message came may be gone by now.
@@ -72,6 +73,7 @@ internal sealed partial class ModelServer
             else
                 Give(seat, from, text);
         }
+        TellNews();
     }
 
     /// <summary>A message for a seat: its client sees it now, or when it is back.</summary>

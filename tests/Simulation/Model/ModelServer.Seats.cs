@@ -5,6 +5,9 @@ namespace ChannelServer.Simulation;
 /// <summary>Seats that outlive their sockets: section 5 of the protocol.</summary>
 internal sealed partial class ModelServer
 {
+    private readonly List<(ModelChannel Channel, ModelSeat About, string State)> _news = [];
+    private bool _isBusy;
+
     /// <summary>Brings a session back to the seat that it claims, or refuses it.</summary>
     /// <param name="session">The new session.</param>
     /// <param name="guest">With a claim.</param>
@@ -129,25 +132,40 @@ internal sealed partial class ModelServer
             EndChannel(channel, seat.LastEnd);
     }
 
-    /// <summary>Tells the version 2 clients of a channel how one of them is.</summary>
+    /// <summary>Tells the version 2 clients of a channel how one of them is: after whatever is being told or relayed just now.</summary>
     private void Tell(ModelChannel channel, ModelSeat about, string state)
     {
-        if (channel.IsEnding)
-            return;
-        foreach (ModelSeat seat in channel.Seats.ToArray())
+        if (!channel.IsEnding)
+            _news.Add((channel, about, state));
+        if (!_isBusy)
+            TellNews();
+    }
+
+    private void TellNews()
+    {
+        _isBusy = true;
+        while (_news.Count > 0)
         {
-            if (seat != about && seat.Version == ProtocolVersion.Two && seat.Session is { } session)
+            (ModelChannel channel, ModelSeat about, string state) = _news[0];
+            _news.RemoveAt(0);
+            if (_news.Count > 0)
+                tally.Meet(Rarity.NewsInARow);
+            foreach (ModelSeat seat in channel.Seats.ToArray())
             {
-                tally.Meet(Rarity.PeerTold);
-                Push(session, VersionTwo.Peer(about, state, seat.Person));
+                if (seat != about && seat.Version == ProtocolVersion.Two && seat.Session is { } session)
+                {
+                    tally.Meet(Rarity.PeerTold);
+                    Push(session, VersionTwo.Peer(about, state, seat.Person));
+                }
             }
         }
+        _isBusy = false;
     }
 
     /// <summary>Something that waits for the client like an envelope, and is neither numbered nor kept.</summary>
     private void Push(ModelSession session, byte[] payload)
     {
-        if (IsFull(session))
+        if (IsFull(session) && session.IsStalled)
             End(session, EndReason.SlowConsumer);
         else
             Send(session, ModelFrame.Text, payload);

@@ -236,18 +236,5 @@ public sealed class ShardVersionTwoTests
         Assert.Equal([ChannelOutcome.Paired, ChannelOutcome.Lonely], shard.Observer.Outcomes);
     }
 
-    [Fact]
-    public void A_reader_whose_queue_is_full_of_presence_is_a_slow_consumer()
-    {
-        ShardHarness shard = new(new Limits { OutboundMessages = 4, MaxChannelConnections = 100 }, resumeWindow: 60);
-        TestClient one = shard.Open(version: ProtocolVersion.Two);
-        TestClient two = shard.Join(one, "10.0.0.1", version: ProtocolVersion.Two);
-        one.Window = 0;
-        for (int i = 0; i < 5; i++)
-            shard.Join(one, "10.0.0.1");
-        Assert.Equal(EndReason.SlowConsumer, one.EndedBy);
-        Assert.Equal("left", State(two.Texts.Last(static text => text.Contains("\"peer\":\"1\"", StringComparison.Ordinal))));
-    }
-
     private static string State(string text) => JsonDocument.Parse(text).RootElement.GetProperty("state").GetString()!;
 }
