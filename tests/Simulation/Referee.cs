@@ -121,6 +121,8 @@ internal sealed class Referee
         _census.IsWithinRead = consumed < length;
         SimulationFailure.Unless(consumed > 0 && consumed <= length, $"{consumed} of {length} octets consumed", connection.Number);
         Model.Receive(connection.Model, _copy.AsSpan(0, consumed));
+        if (consumed == length)
+            Model.ReadAll(connection.Model);
         bool mayWait = consumed == length || Model.Changed.Exists(session => session.Pending > 0);
         SimulationFailure.Unless(mayWait, "Octets are left, and nobody has anything to write", connection.Number);
         RequireFairness(connection);

@@ -60,6 +60,9 @@ internal sealed record Swarm
 
     public required int Shard { get; init; }
 
+    /// <summary>A bound of all buffers that even none of them exceeds.</summary>
+    private const long AlwaysScarce = -1;
+
     public static Swarm Draw(Prng chance, int? clients, int? steps)
     {
         int[] temperaments = new int[Enum.GetValues<Temperament>().Length];
@@ -70,7 +73,7 @@ internal sealed record Swarm
             temperaments[(int)Temperament.Hasty] = temperaments[(int)Temperament.Silent] = temperaments[(int)Temperament.Hostile] = 0;
         int shards = chance.Between(1, 3);
         int allSteps = steps ?? chance.Between(200, isPaired ? 4000 : 2000);
-        return new Swarm
+        Swarm swarm = new()
         {
             Limits = isPaired ? ForPairs(DrawLimits(chance), chance) : DrawLimits(chance),
             Clients = clients ?? chance.Between(2, isPaired ? 12 : 40),
@@ -94,6 +97,7 @@ internal sealed record Swarm
             Shards = shards,
             Shard = chance.Below(shards),
         };
+        return chance.Chance(200) ? swarm with { Limits = swarm.Limits with { BufferedOctets = AlwaysScarce } } : swarm;
     }
 
     private static Limits DrawLimits(Prng chance)

@@ -26,6 +26,10 @@ internal enum Rarity : byte
     PongBeyondSent,
     AcknowledgedBehindEnd,
     SilenceForgiven,
+    PartShed,
+    QueueShed,
+    BacklogShed,
+    UntoldShed,
 }
 
 /// <summary>What was met in all worlds so far, and what clients that come back have seen.</summary>

@@ -7,7 +7,7 @@ public sealed class WorldTests
     /// <summary>Ends that nothing in a world can bring about.</summary>
     private static readonly EndReason[] _unreachable =
     [
-        EndReason.None, EndReason.ServiceRestart, EndReason.InternalError, EndReason.TryAgainLater,
+        EndReason.None, EndReason.ServiceRestart, EndReason.InternalError,
     ];
 
     [Fact]

@@ -41,6 +41,9 @@ internal sealed class ClientStream(Limits limits)
     /// <summary>Whether a frame or a message has begun and not ended.</summary>
     public bool IsMidway => !IsBroken && (_inPayload || _header.Count > 0 || _fragments > 0);
 
+    /// <summary>Octets of the message that is under way.</summary>
+    public int Gathered => _message.Count;
+
     /// <summary>The payload of what was completed last.</summary>
     public byte[] Payload { get; private set; } = [];
 
@@ -53,6 +56,9 @@ internal sealed class ClientStream(Limits limits)
         _header.Add(octet);
         return TakeHeader();
     }
+
+    /// <summary>What comes is not understood any more: the message under way has been let go.</summary>
+    public void Abandon() => Break(EndReason.TryAgainLater);
 
     private Completed Break(EndReason fault)
     {

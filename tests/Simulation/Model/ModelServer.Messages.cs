@@ -38,6 +38,13 @@ internal sealed partial class ModelServer
     {
         ModelSeat from = sender.Seat!;
         ModelChannel channel = from.Channel;
+        bool isAlone = channel.Joins == 1;
+        if (isAlone && OctetsOf(channel.Untold) + text.Length > Share)
+        {
+            tally.Meet(Rarity.UntoldShed);
+            End(sender, EndReason.TryAgainLater);
+            return;
+        }
         if (limits.MaxExchanges > 0 && channel.Exchanges == limits.MaxExchanges)
         {
             EndChannel(channel, EndReason.ExchangeLimit);
@@ -48,8 +55,7 @@ internal sealed partial class ModelServer
             EndChannel(channel, EndReason.DataLimit);
             return;
         }
-        bool isAlone = channel.Joins == 1;
-        if (isAlone && IsFull(channel.Untold.Count, channel.Untold.Sum(untold => ModelText.Escape(untold).Count)))
+        if (isAlone && IsFull(channel.Untold.Count, OctetsOf(channel.Untold)))
         {
             End(sender, EndReason.KeptFull);
             return;
@@ -66,11 +72,7 @@ internal sealed partial class ModelServer
         foreach (ModelSeat seat in channel.Seats.ToArray())
         {
             // Whoever was still there when the message came may be gone by now.
-            if (seat == from || !channel.Seats.Contains(seat))
-                continue;
-            if (seat.Session is { } receiver && IsFull(receiver))
-                End(receiver, EndReason.SlowConsumer);
-            else
+            if (seat != from && channel.Seats.Contains(seat))
                 Give(seat, from, text);
         }
         TellNews();
@@ -83,37 +85,55 @@ internal sealed partial class ModelServer
     /// <param name="isBounded">Whether the limits of a queue hold; what was kept for the first who joins was within them before it had an envelope.</param>
     private void Give(ModelSeat seat, ModelSeat from, byte[] text, bool isBounded = true)
     {
-        if (isBounded && IsResumable && IsBacklogFull(seat))
+        byte[] sender = from.Person.ReadBy(seat.Person.Languages);
+        byte[] payload = seat.Version == ProtocolVersion.Two
+            ? VersionTwo.Message(seat.Numbered + 1, from.Number, text, sender)
+            : ModelText.Envelope(text, sender);
+        ModelFrame frame = new(ModelFrame.Text, payload);
+        if (isBounded && seat.Session is not null && !Takes(seat.Session, frame))
+            return;
+        if (isBounded && IsResumable && seat.Session is null && (IsBacklogFull(seat) || ExceedsShare(seat, frame)))
         {
-            if (seat.Session is null)
-            {
-                // A message would be lost.
-                tally.Meet(Rarity.HeldSeatFull);
-                seat.Channel.HasDropped = true;
-                GiveUp(seat);
-                return;
-            }
-            // What the client cannot have yet is not let go.
-            while (IsBacklogFull(seat) && seat.Kept.Count > seat.Session.PendingMessages)
-            {
-                tally.Meet(Rarity.OldestLetGo);
-                seat.Kept.RemoveAt(0);
-            }
+            // A message would be lost.
+            tally.Meet(Rarity.HeldSeatFull);
+            seat.Channel.HasDropped = true;
+            GiveUp(seat);
+            return;
         }
         seat.Numbered++;
         if (seat.Version != from.Version)
             tally.Meet(Rarity.VersionsMixed);
-        byte[] sender = from.Person.ReadBy(seat.Person.Languages);
-        byte[] payload = seat.Version == ProtocolVersion.Two
-            ? VersionTwo.Message(seat.Numbered, from.Number, text, sender)
-            : ModelText.Envelope(text, sender);
         if (IsResumable)
-            seat.Kept.Add(new KeptEnvelope(seat.Numbered, new ModelFrame(ModelFrame.Text, payload)));
+            Keep(seat, new KeptEnvelope(seat.Numbered, frame), isBounded);
         if (seat.Session is not null)
             Send(seat.Session, ModelFrame.Text, payload);
     }
 
-    private bool IsBacklogFull(ModelSeat seat) => IsFull(seat.Kept.Count, seat.Kept.Sum(kept => kept.Frame.Size));
+    /// <summary>Keeps an envelope, and lets go what a client that is there is most likely to have.</summary>
+    private void Keep(ModelSeat seat, KeptEnvelope envelope, bool isBounded)
+    {
+        if (isBounded && ExceedsShare(seat, envelope.Frame))
+        {
+            tally.Meet(Rarity.BacklogShed);
+            seat.Kept.Clear();
+            return;
+        }
+        // What the client cannot have yet is not let go.
+        while (isBounded && IsBacklogFull(seat) && seat.Kept.Count > seat.Session!.PendingMessages)
+        {
+            tally.Meet(Rarity.OldestLetGo);
+            seat.Kept.RemoveAt(0);
+        }
+        seat.Kept.Add(envelope);
+    }
+
+    private static int OctetsOf(List<byte[]> untold) => untold.Sum(text => ModelText.Escape(text).Count);
+
+    private static int OctetsOf(List<KeptEnvelope> kept) => kept.Sum(envelope => envelope.Frame.Size);
+
+    private bool ExceedsShare(ModelSeat seat, ModelFrame frame) => OctetsOf(seat.Kept) > Share - frame.Size;
+
+    private bool IsBacklogFull(ModelSeat seat) => IsFull(seat.Kept.Count, OctetsOf(seat.Kept));
 
     private bool IsFull(ModelSession session) => IsFull(session.PendingMessages, session.Pending);
 
@@ -136,6 +156,8 @@ internal sealed partial class ModelServer
             Acknowledge(session, session.Seat, (int)number);
         else if (session.Pending >= limits.OutboundOctets)
             End(session, EndReason.SlowConsumer);
+        else if (ExceedsShare(session, payload.Length))
+            End(session, EndReason.TryAgainLater);
         else
             Send(session, ModelFrame.Pong, payload);
     }

@@ -165,9 +165,7 @@ internal sealed partial class ModelServer
     /// <summary>Something that waits for the client like an envelope, and is neither numbered nor kept.</summary>
     private void Push(ModelSession session, byte[] payload)
     {
-        if (IsFull(session) && session.IsStalled)
-            End(session, EndReason.SlowConsumer);
-        else
+        if (!session.IsStalled || Takes(session, new ModelFrame(ModelFrame.Text, payload)))
             Send(session, ModelFrame.Text, payload);
     }
 }

@@ -210,8 +210,10 @@ internal sealed partial class ModelServer
     {
         (ushort code, string text) = ModelText.CloseOf(reason);
         TellAccepted(session);
-        Retire(session, reason, session.IsDeaf ? (ushort)0 : code);
-        if (session.IsDeaf)
+        // What a client does not read holds a buffer, and those are scarce.
+        bool isTold = !session.IsDeaf && !(reason == EndReason.TryAgainLater && session.IsStalled);
+        Retire(session, reason, isTold ? code : (ushort)0);
+        if (!isTold)
             Finish(session);
         else
             Close(session, code, text, SessionPhase.Lingering);

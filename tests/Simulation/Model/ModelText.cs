@@ -92,6 +92,7 @@ internal static class ModelText
         EndReason.ControlRate or EndReason.KeptFull => (1008, "rate"),
         EndReason.TooManyFragments => (1008, "fragments"),
         EndReason.MessageTooBig => (1009, "message too big"),
+        EndReason.TryAgainLater => (1013, "try again later"),
         EndReason.ResumeRefused or EndReason.TakenOver => (4401, "resume refused"),
         EndReason.ChannelUnavailable or EndReason.AddressUnknown => (4404, "channel unavailable"),
         EndReason.ClientTimeout => (4408, "client timeout"),
