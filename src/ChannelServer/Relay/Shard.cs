@@ -195,6 +195,7 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     public void Failed(Session session, Exception bug)
     {
         _observer.Failed(bug);
+        ForgetNews();
         Broken(session);
     }
 

@@ -136,6 +136,24 @@ public sealed class ShardFaultTests
         Assert.Contains("\"y\"", friend.Texts.Last(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void After_a_fault_in_what_is_told_of_a_peer_others_are_told_again()
+    {
+        ShardHarness shard = new(resumeWindow: 10);
+        Broken sender = new() { IsWell = true };
+        TestClient one = shard.Open(version: ProtocolVersion.Two);
+        TestClient two = shard.Join(one, sender: sender, version: ProtocolVersion.Two);
+        TestClient bystander = shard.Open(version: ProtocolVersion.Two);
+        TestClient friend = shard.Join(bystander);
+        sender.IsWell = false;
+        // As a driver does with it.
+        Exception bug = Assert.ThrowsAny<Exception>(() => shard.Core.Broken(two));
+        shard.Core.Failed(two, bug);
+        Assert.Equal(SessionPhase.Finished, two.Phase);
+        shard.Break(friend);
+        Assert.Contains("\"away\"", bystander.Texts.Last(), StringComparison.Ordinal);
+    }
+
     private sealed class Broken() : SenderMetadata("{}"u8.ToArray())
     {
         public bool IsWell { get; set; }
