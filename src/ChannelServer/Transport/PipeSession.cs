@@ -69,9 +69,9 @@ internal sealed class PipeSession : DriverSession
     }
 
     /// <summary>The session met a bug of ours: it goes, as if its client had.</summary>
-    public void GiveUp(ShardTurn turn)
+    public void GiveUp(ShardTurn turn, Exception bug)
     {
-        turn.Core.Broken(this);
+        turn.Core.Failed(this, bug);
         turn.ServeTouched();
         SettleRelease();
     }

@@ -19,7 +19,6 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
 
     private readonly Shard _core;
     private readonly ShardTurn _turn;
-    private readonly IRelayObserver _observer;
     private readonly TimeProvider _time;
     private readonly long _started;
     private readonly ITimer _timer;
@@ -40,7 +39,6 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     {
         _core = new Shard(index, shards, limits, observer, random);
         _turn = new ShardTurn(_core);
-        _observer = observer;
         _time = time;
         _started = time.GetTimestamp();
         _timer = time.CreateTimer(OnTimer, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -136,8 +134,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
         catch (Exception bug)
 #pragma warning restore CA1031
         {
-            _observer.Failed(bug);
-            session.GiveUp(_turn);
+            session.GiveUp(_turn, bug);
         }
     }
 

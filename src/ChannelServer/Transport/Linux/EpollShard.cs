@@ -185,8 +185,7 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
         catch (Exception bug)
 #pragma warning restore CA1031
         {
-            _telemetry.Failed(bug);
-            Drop(session);
+            Drop(session, bug);
         }
     }
 
@@ -227,22 +226,23 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
         catch (Exception bug)
 #pragma warning restore CA1031
         {
-            _telemetry.Failed(bug);
             if (letter.Session is PipeSession onPipes)
-                onPipes.GiveUp(_turn);
+                onPipes.GiveUp(_turn, bug);
             else
-                Drop((SocketSession)letter.Session);
+                Drop((SocketSession)letter.Session, bug);
         }
     }
 
     /// <summary>A bug showed while this connection was handled: it goes, whatever its stage.</summary>
-    private void Drop(SocketSession session)
+    private void Drop(SocketSession session, Exception bug)
     {
-        if (session.Stage == SocketStage.Gone)
-            return;
         if (session.Stage == SocketStage.Seated)
-            _core.Broken(session);
-        else
+        {
+            _core.Failed(session, bug);
+            return;
+        }
+        _telemetry.Failed(bug);
+        if (session.Stage != SocketStage.Gone)
             Close(session);
     }
 
