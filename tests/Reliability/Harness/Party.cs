@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text.Json;
 using ChannelServer.Conformance.Wire;
 
@@ -25,11 +26,14 @@ internal sealed class Party(ChannelClient sender, ChannelClient reader, ChannelC
         IsCalm = true,
     });
 
-    public static async Task<Party> GatherAsync(Trial trial, NetworkPair network)
+    /// <param name="receiveBuffer">Of the one behind the cable; else the kernel chooses, now this and now that.</param>
+    public static async Task<Party> GatherAsync(Trial trial, NetworkPair network, int? receiveBuffer = null)
     {
         ChannelClient sender = await trial.OpenAsync();
-        ChannelClient slow = await ChannelClient.UpgradeAsync(
-            await RawConnection.OverAsync(network.NewClientSocket(), trial.Server.Address), $"/v1/ws/{sender.ChannelId}");
+        Socket socket = network.NewClientSocket();
+        if (receiveBuffer is { } octets)
+            socket.ReceiveBufferSize = octets;
+        ChannelClient slow = await ChannelClient.UpgradeAsync(await RawConnection.OverAsync(socket, trial.Server.Address), $"/v1/ws/{sender.ChannelId}");
         await slow.ReadGreetingAsync();
         return new Party(sender, await trial.JoinAsync(sender.ChannelId), slow);
     }
