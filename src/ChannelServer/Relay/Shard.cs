@@ -216,6 +216,13 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
             Finish(session);
     }
 
+    /// <summary>The socket takes no more for now, but its client has taken some of what it took before: the session is slow, not stuck.</summary>
+    public void Progressed(Session session)
+    {
+        if (session.Phase == SessionPhase.Open)
+            TrackStall(session, progressed: true);
+    }
+
     /// <summary>The socket takes more again: the session is served with the others that have something to write.</summary>
     public void Writable(Session session)
     {

@@ -20,7 +20,8 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
 
     /// <summary>
     /// Octets that the kernel queues for one socket, which it doubles for its own bookkeeping. Bounds what a slow reader costs: left to
-    /// itself the kernel queued 3.8 MB for one. A third of it has to drain before the kernel reports room: at 64 kbit/s in 3 s, less than a write may be stuck.
+    /// itself the kernel queued 3.8 MB for one. A good part of it has to drain before the kernel reports room: at 64 kbit/s that takes longer than a
+    /// write may be stuck, so the drivers look for progress themselves.
     /// </summary>
     public const int SendBuffer = 32 * 1024;
 

@@ -16,12 +16,16 @@ internal sealed class PipeSession : DriverSession
     /// <summary>How often it waits; then the predecessor receives faster than it can be read.</summary>
     private const int MostRests = 20;
 
+    /// <summary>How often a write that waits is looked after: often enough to see an octet of progress before the write timeout, 5 s.</summary>
+    private static readonly TimeSpan _watchPause = TimeSpan.FromSeconds(1);
+
     private readonly PipeConnection _connection;
     private readonly IShardMailbox _shard;
     private readonly PipeInput _input;
     private PipeOutput _output;
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _rests;
+    private bool _isWatched;
     private bool _isHalfClosed;
     private bool _isReleased;
 
@@ -62,8 +66,10 @@ internal sealed class PipeSession : DriverSession
             Sit(turn);
         else if (fact == PipeFact.Readable)
             TakeRest(turn);
-        else
+        else if (fact == PipeFact.Written)
             EndWrite(turn.Core);
+        else
+            LookAfterWrite(turn.Core);
         turn.ServeTouched();
         SettleRelease();
     }
@@ -148,6 +154,31 @@ internal sealed class PipeSession : DriverSession
             Serve(core);
     }
 
+    /// <summary>A link that is so slow that no write ends for long is not stuck.</summary>
+    private void LookAfterWrite(Shard core)
+    {
+        _isWatched = false;
+        if (!_output.IsWriting || _isReleased)
+            return;
+        if (_output.HasProgressed())
+            core.Progressed(this);
+        Watch();
+    }
+
+    private void Watch()
+    {
+        if (_isWatched)
+            return;
+        _isWatched = true;
+        _ = TellLaterAsync();
+    }
+
+    private async Task TellLaterAsync()
+    {
+        await Task.Delay(_watchPause);
+        Tell(PipeFact.Waited);
+    }
+
     /// <summary>Lets the pipes go once the session is finished and nothing of it is under way on them.</summary>
     private void SettleRelease()
     {
@@ -174,6 +205,8 @@ internal sealed class PipeSession : DriverSession
             core.Sent(this, written);
         else
             core.OutputBroken(this);
+        if (_output.IsWriting)
+            Watch();
     }
 
     private void HalfClose()

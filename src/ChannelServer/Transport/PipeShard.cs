@@ -23,7 +23,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     private readonly long _started;
     private readonly ITimer _timer;
 
-    // Any thread. Bounded by the sessions: each has at most one read and one write under way.
+    // Any thread. Bounded by the sessions: each has at most one read and one write under way, and one look at the write.
     private readonly ConcurrentQueue<Letter> _letters = new();
     private int _hasTurn;
     private int _isTold;

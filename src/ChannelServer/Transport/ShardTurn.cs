@@ -161,6 +161,9 @@ internal enum PipeFact : byte
 
     /// <summary>A write has completed.</summary>
     Written,
+
+    /// <summary>A write was under way a while ago.</summary>
+    Waited,
 }
 
 /// <summary>How a <see cref="PipeSession"/> reaches its shard, whichever thread the shard lives on.</summary>

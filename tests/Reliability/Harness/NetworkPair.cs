@@ -79,7 +79,8 @@ internal sealed partial class NetworkPair : IDisposable
 
     public Socket NewServerSocket(AddressFamily family, SocketType type) => NewSocket(_server, family, type);
 
-    public Socket NewClientSocket() => NewSocket(_client, AddressFamily.InterNetwork, SocketType.Stream);
+    /// <param name="type">A raw one gets a copy of every TCP packet that arrives.</param>
+    public Socket NewClientSocket(SocketType type = SocketType.Stream) => NewSocket(_client, AddressFamily.InterNetwork, type);
 
     public void Dispose()
     {
@@ -100,7 +101,7 @@ internal sealed partial class NetworkPair : IDisposable
                 using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle($"/var/run/netns/{name}");
                 if (SetNamespace((int)file.DangerousGetHandle(), CloneNewNet) != 0)
                     throw new InvalidOperationException($"setns: {Marshal.GetLastPInvokeErrorMessage()}");
-                socket = new Socket(family, type, ProtocolType.Unspecified);
+                socket = new Socket(family, type, type == SocketType.Raw ? ProtocolType.Tcp : ProtocolType.Unspecified);
             }
 #pragma warning disable CA1031 // Thrown again on the caller's thread.
             catch (Exception any)

@@ -11,6 +11,8 @@ namespace ChannelServer.Reliability.Harness;
 internal sealed partial class TestedServer : IAsyncDisposable
 {
     private const int Sigterm = 15;
+    private const int Sigcont = 18;
+    private const int Sigstop = 19;
 
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
 
@@ -84,6 +86,11 @@ internal sealed partial class TestedServer : IAsyncDisposable
         Assert.False(HasExited, $"The server ended by itself. {Tell()}");
         Assert.Equal(0, Kill(Id, Sigterm));
     }
+
+    /// <summary>Has it stand still, at any point of what it does.</summary>
+    public void Pause() => Assert.Equal(0, Kill(Id, Sigstop));
+
+    public void Continue() => Assert.Equal(0, Kill(Id, Sigcont));
 
     public async Task EndedAsync()
     {

@@ -211,6 +211,24 @@ public sealed class ShardTimeTests
     }
 
     [Fact]
+    public void A_write_whose_client_takes_what_the_socket_has_is_not_stuck()
+    {
+        ShardHarness shard = new();
+        (TestClient one, TestClient other) = shard.Pair();
+        other.Window = 0;
+        shard.Say(one, "slow");
+        for (int i = 0; i < 5; i++)
+        {
+            shard.Advance(4);
+            shard.Core.Progressed(other);
+        }
+        shard.Advance(5 - Tick);
+        Assert.Equal(SessionPhase.Open, other.Phase);
+        shard.Advance(Tick);
+        Assert.Equal(EndReason.SlowConsumer, other.EndedBy);
+    }
+
+    [Fact]
     public void A_stalled_client_that_reads_again_is_pinged_again()
     {
         ShardHarness shard = new();

@@ -41,7 +41,7 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
     private readonly long _mostHeadOctets;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Any thread. Bounded by the connections: each is in one letter at most, or in three when it is on pipes.
+    // Any thread. Bounded by the connections: each is in one letter at most, or in four when it is on pipes.
     private readonly ConcurrentQueue<Letter> _letters = new();
     private int _isAsleep;
     private long _drainTicks;

@@ -1,0 +1,37 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+
+namespace ChannelServer.Reliability.Harness;
+
+/// <summary>The TCP packets that come through the cable from one port, as they come.</summary>
+internal sealed class PacketLog : IDisposable
+{
+    private readonly Socket _socket;
+    private readonly int _port;
+
+    public PacketLog(NetworkPair network, int port)
+    {
+        _socket = network.NewClientSocket(SocketType.Raw);
+        _socket.ReceiveBufferSize = 4 * 1024 * 1024;
+        _port = port;
+    }
+
+    /// <summary>Octets that the packet carries whose last are these; waits for it.</summary>
+    public async Task<int> LastAsync(byte[] end)
+    {
+        byte[] packet = new byte[65536];
+        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(TimeSpan.FromSeconds(15));
+        while (true)
+        {
+            ReadOnlyMemory<byte> ip = packet.AsMemory(0, await _socket.ReceiveAsync(packet, deadline.Token));
+            // Each header tells its own length, in words of four octets.
+            ReadOnlyMemory<byte> tcp = ip[((ip.Span[0] & 0x0F) * 4)..];
+            ReadOnlyMemory<byte> octets = tcp[((tcp.Span[12] >> 4) * 4)..];
+            if (BinaryPrimitives.ReadUInt16BigEndian(tcp.Span) == _port && octets.Span.EndsWith(end))
+                return octets.Length;
+        }
+    }
+
+    public void Dispose() => _socket.Dispose();
+}
