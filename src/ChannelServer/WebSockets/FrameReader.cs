@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace ChannelServer.WebSockets;
 
 /// <summary>What <see cref="FrameReader.Read"/> found in the bytes.</summary>
-public enum FrameEvent : byte
+internal enum FrameEvent : byte
 {
     /// <summary>All bytes are consumed; nothing is complete.</summary>
     NeedMore,
@@ -47,7 +47,7 @@ public enum FrameEvent : byte
 /// <param name="MaxMessage">Octets of one message, all its fragments together.</param>
 /// <param name="MaxFragments">Frames of one message.</param>
 /// <param name="AcceptsBinary">Whether binary messages are read at all.</param>
-public sealed record FrameLimits(int MaxMessage, int MaxFragments, bool AcceptsBinary);
+internal sealed record FrameLimits(int MaxMessage, int MaxFragments, bool AcceptsBinary);
 
 /// <summary>
 /// Reads the frames of one client from bytes cut anywhere. Between frames it holds nothing but a null reference; a frame that
