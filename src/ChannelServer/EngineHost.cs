@@ -190,9 +190,9 @@ internal sealed class EngineHost : IAsyncDisposable
     /// <summary>The Linux engine's faults carry the kernel's number, errno(3), to which the platform gives no name.</summary>
     private static SocketError PortableName(SocketException fault) => (int)fault.SocketErrorCode switch
     {
-        13 => SocketError.AccessDenied,
-        98 => SocketError.AddressAlreadyInUse,
-        99 => SocketError.AddressNotAvailable,
+        LibC.EACCES => SocketError.AccessDenied,
+        LibC.EADDRINUSE => SocketError.AddressAlreadyInUse,
+        LibC.EADDRNOTAVAIL => SocketError.AddressNotAvailable,
         _ => fault.SocketErrorCode,
     };
 }

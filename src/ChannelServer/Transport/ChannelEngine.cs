@@ -30,9 +30,6 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     private int _nextShard;
     private int _lateUpgrades;
 
-    /// <summary>How many shards there are.</summary>
-    protected int ShardCount => shards;
-
     /// <summary>Whether upgrades are under way that came back from the HTTP server. They need their shard until their connections are released.</summary>
     public bool HasLateUpgrades => Volatile.Read(ref _lateUpgrades) > 0;
 
