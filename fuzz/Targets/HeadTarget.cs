@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using ChannelServer.Admission;
 using ChannelServer.Transport;
 using ChannelServer.WebSockets;
 using static ChannelServer.Fuzz.FuzzTargets;
@@ -43,7 +44,7 @@ internal static class HeadTarget
         if (status == HeadStatus.Complete)
             CheckHead(bytes, head);
         else
-            Check(ChannelRoute.StatusOf(status) is 400 or 431);
+            Check(ChannelRoute.FaultOf(status).Status() is 400 or 431);
     }
 
     private static void CheckHead(ReadOnlySpan<byte> bytes, in RequestHead head)
@@ -60,8 +61,8 @@ internal static class HeadTarget
         Check(hosts == 1 || (hosts == 0 && head.MinorVersion == 0));
 
         ChannelRoute route = ChannelRoute.Of(head);
-        if (route.Kind == RouteKind.Answer)
-            Check(route.Status is 400 or 405 or 426);
+        if (route.Kind == RouteKind.Refuse)
+            Check(route.Fault.Status() is 400 or 405 or 426);
         if (route.Kind != RouteKind.Upgrade)
             return;
         Check(!head.HasBody && head.Method.SequenceEqual("GET"u8) && !route.ChannelId.Contains((byte)'/'));

@@ -78,7 +78,7 @@ internal sealed class EngineHost : IAsyncDisposable
         options.Limits.MaxRequestBodySize = 0;
         (ChannelEngine engine, IConnectionListenerFactory transport) = usesEpoll
             ? UseEpoll(options, settings, limits, shards, clients, entrance, telemetry, loggers, time)
-            : UseKestrel(options, settings, limits, shards, clients, entrance, telemetry, loggers, time);
+            : UseKestrel(options, settings, limits, shards, clients, entrance, loggers, time);
 
         Endpoints endpoints = new(
             version, entrance.Checks, () => entrance.Admission.IsDraining, loggers.CreateLogger(typeof(Endpoints).FullName!));
@@ -152,10 +152,10 @@ internal sealed class EngineHost : IAsyncDisposable
     }
 
     private static (ChannelEngine, IConnectionListenerFactory) UseKestrel(
-        KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, RelayTelemetry telemetry,
-        ILoggerFactory loggers, TimeProvider time)
+        KestrelServerOptions options, Settings settings, Limits limits, int shards, ClientFactsReader clients, Entrance entrance, ILoggerFactory loggers,
+        TimeProvider time)
     {
-        KestrelEngine engine = new(shards, limits, clients, entrance.Admission, entrance.Observer, telemetry, time);
+        KestrelEngine engine = new(shards, limits, clients, entrance.Admission, entrance.Observer, time);
         SocketConnectionFactoryOptions sockets = new()
         {
             // A message goes from one socket to the other on the thread that read it; nothing here blocks.
@@ -190,9 +190,9 @@ internal sealed class EngineHost : IAsyncDisposable
     /// <summary>The Linux engine's faults carry the kernel's number, errno(3), to which the platform gives no name.</summary>
     private static SocketError PortableName(SocketException fault) => (int)fault.SocketErrorCode switch
     {
-        13 => SocketError.AccessDenied,
-        98 => SocketError.AddressAlreadyInUse,
-        99 => SocketError.AddressNotAvailable,
+        LibC.EACCES => SocketError.AccessDenied,
+        LibC.EADDRINUSE => SocketError.AddressAlreadyInUse,
+        LibC.EADDRNOTAVAIL => SocketError.AddressNotAvailable,
         _ => fault.SocketErrorCode,
     };
 }

@@ -70,3 +70,6 @@ void RequestStop(PosixSignalContext signal)
             break;
     }
 }
+
+// Said here so that the SDK does not make it public.
+internal sealed partial class Program;

@@ -19,34 +19,16 @@ public sealed class OutageTests(Servers servers)
     [InlineData(6)]
     [InlineData(7)]
     [InlineData(8)]
-    public async Task Hundreds_of_messages_each_way_arrive_once_and_in_order_however_they_are_cut(int seed)
-    {
-        await using CuttingProxy proxy = new((await servers.WithAsync("--max_exchanges=0")).Address);
-        await using ChannelClient first = await ChannelClient.OpenAsync(proxy.Url, Talk.Quick);
-        await using ChannelClient second = await ChannelClient.JoinAsync(proxy.Url, first.ChannelId, Talk.Quick);
-        // From here on: the promise begins with the greeting.
-        proxy.Plan = CuttingProxy.Anywhere(seed, 2500);
-        proxy.CutAll();
-        await Talk.ExchangeAsync(first, second, Messages);
-        Assert.True(proxy.Cuts > 10, $"Only {proxy.Cuts} cuts.");
-        proxy.Plan = _ => Cut.Never;
-    }
+    public Task Hundreds_of_messages_each_way_arrive_once_and_in_order_however_they_are_cut(int seed) =>
+        ExchangeAsync(CuttingProxy.Anywhere(seed, 2500), leastCuts: 10);
 
+    // The upgrade has some 300 octets up and 200 down; then come the greeting, the replay and the messages.
     [Fact]
-    public async Task Every_octet_of_the_way_up_and_of_the_way_down_may_be_the_last()
-    {
-        await using CuttingProxy proxy = new((await servers.WithAsync("--max_exchanges=0")).Address);
-        await using ChannelClient first = await ChannelClient.OpenAsync(proxy.Url, Talk.Quick);
-        await using ChannelClient second = await ChannelClient.JoinAsync(proxy.Url, first.ChannelId, Talk.Quick);
-        // The upgrade has some 300 octets up and 200 down; then come the greeting, the replay and the messages.
-        proxy.Plan = number => number % 2 == 0
+    public Task Every_octet_of_the_way_up_and_of_the_way_down_may_be_the_last() => ExchangeAsync(
+        number => number % 2 == 0
             ? new Cut(number * 4, long.MaxValue, CutKind.Reset)
-            : new Cut(long.MaxValue, number * 4, CutKind.EndOfStream);
-        proxy.CutAll();
-        await Talk.ExchangeAsync(first, second, Messages);
-        Assert.True(proxy.Cuts > 50, $"Only {proxy.Cuts} cuts.");
-        proxy.Plan = _ => Cut.Never;
-    }
+            : new Cut(long.MaxValue, number * 4, CutKind.EndOfStream),
+        leastCuts: 50);
 
     [Fact]
     public async Task An_outage_is_told_and_what_was_sent_meanwhile_arrives()
@@ -211,6 +193,20 @@ public sealed class OutageTests(Servers servers)
             await old.ExpectMessagesAsync($"up {i}");
         }
         Assert.True(proxy.Cuts > 5, $"Only {proxy.Cuts} cuts.");
+        proxy.Plan = _ => Cut.Never;
+    }
+
+    /// <summary>Hundreds of messages each way, over connections that are cut as planned.</summary>
+    private async Task ExchangeAsync(Func<int, Cut?> plan, int leastCuts)
+    {
+        await using CuttingProxy proxy = new((await servers.WithAsync("--max_exchanges=0")).Address);
+        await using ChannelClient first = await ChannelClient.OpenAsync(proxy.Url, Talk.Quick);
+        await using ChannelClient second = await ChannelClient.JoinAsync(proxy.Url, first.ChannelId, Talk.Quick);
+        // From here on: the promise begins with the greeting.
+        proxy.Plan = plan;
+        proxy.CutAll();
+        await Talk.ExchangeAsync(first, second, Messages);
+        Assert.True(proxy.Cuts > leastCuts, $"Only {proxy.Cuts} cuts.");
         proxy.Plan = _ => Cut.Never;
     }
 }

@@ -74,15 +74,36 @@ internal sealed class AdmissionControl
         if (refusal.IsNone)
             ticket = new Ticket(network);
         else
-            _telemetry.UpgradeRefused(refusal.Status, refusal.Reason.Tag(), address);
+            Report(refusal, address);
+        return refusal;
+    }
+
+    /// <summary>The answer to a request that wants a channel, but wrongly.</summary>
+    /// <param name="fault">What is wrong with it.</param>
+    /// <param name="address">The client's address in canonical form; null when it is not known.</param>
+    public Refusal RefuseRequest(RefusalReason fault, IPAddress? address)
+    {
+        Refusal refusal = new(fault);
+        Report(refusal, address);
+        return refusal;
+    }
+
+    /// <summary>The answer to a request whose head could not be read. Nobody knows what it wanted, nor whose it is behind a proxy.</summary>
+    /// <param name="fault">What is wrong with it.</param>
+    /// <param name="peer">The other end of its connection.</param>
+    public Refusal RefuseHead(RefusalReason fault, IPAddress? peer)
+    {
+        Refusal refusal = new(fault);
+        _telemetry.HeadRefused(refusal.Status, fault.Tag(), fault.Advice(), peer);
         return refusal;
     }
 
     /// <summary>The answer to a request whose head is not complete, and cannot be waited for since memory is short.</summary>
-    public Refusal RefuseForMemory(IPAddress? address)
+    /// <param name="peer">The other end of its connection.</param>
+    public Refusal RefuseHeadForMemory(IPAddress? peer)
     {
         Refusal refusal = Refuse(RefusalReason.Memory, _fullWait);
-        _telemetry.UpgradeRefused(refusal.Status, refusal.Reason.Tag(), address);
+        _telemetry.HeadRefused(refusal.Status, refusal.Reason.Tag(), refusal.Reason.Advice(), peer);
         return refusal;
     }
 
@@ -99,7 +120,7 @@ internal sealed class AdmissionControl
         if (await _reputation!.AskAsync(address) != Standing.Bad)
             return default;
         Refusal refusal = new(RefusalReason.Reputation);
-        _telemetry.UpgradeRefused(refusal.Status, refusal.Reason.Tag(), address);
+        Report(refusal, address);
         return refusal;
     }
 
@@ -140,10 +161,13 @@ internal sealed class AdmissionControl
     private void Tell(RefusalReason broken, ClientNetwork network, IPAddress? address)
     {
         if (_limiter.TellsClientsApart(network))
-            _telemetry.LimitNotEnforced(broken.Tag(), address);
+            _telemetry.LimitNotEnforced(broken.Tag(), broken.Advice(), address);
         else if (Interlocked.Exchange(ref _warned, 1) == 0)
             _telemetry.ClientsNotToldApart(address);
     }
+
+    private void Report(Refusal refusal, IPAddress? address) =>
+        _telemetry.UpgradeRefused(refusal.Status, refusal.Reason.Tag(), refusal.Reason.Advice(), address);
 
     private static Refusal Refuse(RefusalReason reason, TimeSpan wait) => Refusal.For(reason, wait, Random.Shared.NextDouble());
 }

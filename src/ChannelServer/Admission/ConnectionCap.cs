@@ -20,8 +20,6 @@ internal sealed class ConnectionCap(int most)
 
     private int _count;
 
-    public int Most => most;
-
     public int Count => Volatile.Read(ref _count);
 
     public bool IsReached => Count >= most;

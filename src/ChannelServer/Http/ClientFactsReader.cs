@@ -42,7 +42,12 @@ internal sealed class ClientFactsReader
     /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
     public Visitor Read(in RequestHead head, IPAddress? peer) => Read(head, ReadAddress(head, peer));
 
-    /// <summary>Tells where a request comes from: all that is needed to turn it away.</summary>
+    /// <summary>Tells where a request comes from that is refused for what it is. A proxy that names no client is not to blame then, and not told of.</summary>
+    /// <param name="head">The request.</param>
+    /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
+    public IPAddress? FindAddress(in RequestHead head, IPAddress? peer) => ClientAddress.Of(head, peer, _proxies).Address;
+
+    /// <summary>Tells where an upgrade comes from: all that is needed to turn it away.</summary>
     /// <param name="head">The request.</param>
     /// <param name="peer">The other end of its connection; null when the transport does not know.</param>
     public ClientAddress ReadAddress(in RequestHead head, IPAddress? peer)

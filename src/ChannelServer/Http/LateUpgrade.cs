@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Pipelines;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using ChannelServer.Admission;
@@ -21,19 +22,22 @@ internal static class LateUpgrade
     public static async Task HandleAsync(HttpContext context, ChannelEngine engine)
     {
         StreamPipes pipes = new();
-        (int status, int retryAfter, PipeSession? session) = Judge(context, engine, pipes);
-        if (session is not null)
+        RequestOutcome request = Judge(context, engine, pipes);
+        if (request.Session is { } session)
         {
             Refusal refusal = await CarryAsync(context, engine, session, pipes);
-            (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
+            if (refusal.IsNone)
+            {
+                await pipes.Output.CompleteAsync();
+                await pipes.Input.CompleteAsync();
+                return;
+            }
+            request = RequestOutcome.Refused(refusal);
         }
-        if (status != StatusCodes.Status101SwitchingProtocols)
-        {
-            Answer(context.Response, status, retryAfter);
-            return;
-        }
-        await pipes.Output.CompleteAsync();
-        await pipes.Input.CompleteAsync();
+        if (request.Kind == RequestOutcomeKind.Elsewhere)
+            Answer(context.Response, StatusCodes.Status404NotFound, retryAfter: 0);
+        else
+            Answer(context.Response, request.Refusal.Status, request.Refusal.RetryAfter);
     }
 
     private static async Task<Refusal> CarryAsync(HttpContext context, ChannelEngine engine, PipeSession session, StreamPipes pipes)
@@ -54,17 +58,20 @@ internal static class LateUpgrade
         }
     }
 
-    private static (int Status, int RetryAfter, PipeSession? Session) Judge(HttpContext context, ChannelEngine engine, StreamPipes pipes)
+    private static RequestOutcome Judge(HttpContext context, ChannelEngine engine, StreamPipes pipes)
     {
         // The one parser judges this request too, so that there is one set of rules. Kestrel reads header fields as Latin-1 here, so these are
         // the client's octets again.
         byte[] bytes = Encoding.Latin1.GetBytes(WriteHead(context));
+        IPAddress? peer = context.Connection.RemoteIpAddress;
         HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
         if (parsed != HeadStatus.Complete)
-            return (ChannelRoute.StatusOf(parsed), 0, null);
+            return RequestOutcome.Refused(engine.Admission.RefuseHead(ChannelRoute.FaultOf(parsed), peer));
         ChannelRoute route = ChannelRoute.Of(head);
-        if (route.Kind != RouteKind.Upgrade)
-            return (route.Kind == RouteKind.Answer ? route.Status : 404, 0, null);
+        if (route.Kind == RouteKind.Elsewhere)
+            return RequestOutcome.Elsewhere;
+        if (route.Kind == RouteKind.Refuse)
+            return RequestOutcome.Refused(engine.RefuseRequest(head, route.Fault, peer));
 
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers.Connection = "Upgrade";
@@ -73,9 +80,7 @@ internal static class LateUpgrade
             context.Response.Headers.SecWebSocketProtocol = Encoding.ASCII.GetString(ProtocolVersions.VersionTwo);
         Socket? socket = context.Features.Get<ITlsHandshakeFeature>() is null ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
         PipeConnection connection = new(pipes, socket, context.Features.GetRequiredFeature<IConnectionLifetimeFeature>());
-        Refusal refusal = engine.Admit(
-            head, route.ChannelId, context.Connection.RemoteIpAddress, connection, sendsResponse: false, out PipeSession? session);
-        return (refusal.Status, refusal.RetryAfter, session);
+        return engine.Admit(head, route.ChannelId, peer, connection, sendsResponse: false);
     }
 
     private static string WriteHead(HttpContext context)

@@ -92,7 +92,7 @@ public sealed record Settings
 
     /// <summary>Whether the operator named <see cref="MmdbLoc"/>. A named database must be there and sound; the default one may be
     /// missing.</summary>
-    public bool MmdbNamed => IsNamed("mmdb_loc");
+    internal bool MmdbNamed => IsNamed("mmdb_loc");
 
     /// <summary>How often to look whether the database has been replaced. Zero means never, unless asked.</summary>
     public TimeSpan MmdbCheck { get; init; } = TimeSpan.FromSeconds(60);
@@ -146,7 +146,7 @@ public sealed record Settings
     public override string ToString() => nameof(Settings);
 
     /// <summary>Whether the operator gave the setting, even if he gave its default.</summary>
-    public bool IsNamed(string name) => Named.Contains(name);
+    internal bool IsNamed(string name) => Named.Contains(name);
 
     /// <summary>
     /// Reads the settings. Arguments outweigh the environment, which outweighs the file <c>config/{RUN_MODE}</c>, which outweighs the
@@ -159,7 +159,7 @@ public sealed record Settings
         SettingsLoader.Load(args, environment, directory);
 
     /// <summary>What the relay needs of the settings.</summary>
-    public Limits ToLimits() => new()
+    internal Limits ToLimits() => new()
     {
         MaxChannelConnections = MaxChannelConnections,
         MaxExchanges = MaxExchanges,
@@ -175,7 +175,7 @@ public sealed record Settings
     /// The addresses to bind. For <c>0.0.0.0</c> and <c>::</c> the IPv6 any-address, whose socket must be made dual-stack, where the system
     /// has IPv6; for <c>localhost</c> both loopback addresses.
     /// </summary>
-    public IReadOnlyList<IPAddress> ListenAddresses()
+    internal IReadOnlyList<IPAddress> ListenAddresses()
     {
         bool ipv6 = Socket.OSSupportsIPv6;
         if (Hostname == "localhost")

@@ -61,6 +61,10 @@ internal static partial class Log
     [LoggerMessage(34, LogLevel.Information, "stopping at once: a second signal")]
     public static partial void ServerHurrying(this ILogger logger);
 
+    [LoggerMessage(35, LogLevel.Error,
+        "connections cannot be accepted for now: raise the descriptor limit (ulimit -n, LimitNOFILE), or give the machine memory")]
+    public static partial void AcceptFailed(this ILogger logger, string fault);
+
     [LoggerMessage(100, LogLevel.Debug, "session began")]
     public static partial void SessionBegan(this ILogger logger, SessionStart start);
 
@@ -72,16 +76,19 @@ internal static partial class Log
     public static partial void SessionRefused(this ILogger logger, string reason, LoggedAddress remote);
 
     [LoggerMessage(103, LogLevel.Debug, "upgrade refused")]
-    public static partial void UpgradeRefused(this ILogger logger, string reason, int status, LoggedAddress remote);
+    public static partial void UpgradeRefused(this ILogger logger, string reason, int status, string advice, LoggedAddress remote);
 
     [LoggerMessage(104, LogLevel.Information, "client address unknown: a trusted proxy did not tell it in X-Forwarded-For")]
     public static partial void ForwardedAddressUnusable(this ILogger logger, string reason, int hop, string text);
 
-    [LoggerMessage(105, LogLevel.Information, "limit of an address reached, not enforced")]
-    public static partial void LimitNotEnforced(this ILogger logger, string reason, LoggedAddress remote);
+    [LoggerMessage(105, LogLevel.Information, "limit of an address reached, not enforced: limit_mode is log")]
+    public static partial void LimitNotEnforced(this ILogger logger, string reason, string advice, LoggedAddress remote);
 
     [LoggerMessage(106, LogLevel.Warning, "a record of the location database is corrupt: a client has no location")]
     public static partial void LocationRecordCorrupt(this ILogger logger, string database, string fault);
+
+    [LoggerMessage(107, LogLevel.Debug, "request refused: its head could not be read")]
+    public static partial void HeadRefused(this ILogger logger, string reason, int status, string advice, LoggedAddress peer);
 
     [LoggerMessage(110, LogLevel.Error, "channel ended by a bug")]
     public static partial void ChannelFailed(this ILogger logger, Exception exception);

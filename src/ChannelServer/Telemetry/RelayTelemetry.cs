@@ -134,20 +134,31 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
 
     /// <summary>A request for a channel was answered with an HTTP status instead of an upgrade.</summary>
     /// <param name="status">The status.</param>
-    /// <param name="reason">Why, in a word or two of ours; never text of the client's.</param>
+    /// <param name="reason">Why, in a word of ours; never text of the client's.</param>
+    /// <param name="advice">What an operator can do about it.</param>
     /// <param name="address">The client's address, as far as it is known.</param>
-    public void UpgradeRefused(int status, string reason, IPAddress? address)
+    public void UpgradeRefused(int status, string reason, string advice, IPAddress? address)
     {
-        _requested.Add(1, Error);
-        _upgradesRefused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason));
-        _logger.UpgradeRefused(reason, status, new LoggedAddress(address, _remote));
+        CountRefusal(reason);
+        _logger.UpgradeRefused(reason, status, advice, new LoggedAddress(address, _remote));
+    }
+
+    /// <summary>A request was answered with an HTTP status before its head could be read: it counts as one for a channel.</summary>
+    /// <param name="status">The status.</param>
+    /// <param name="reason">Why, in a word of ours.</param>
+    /// <param name="advice">What an operator can do about it.</param>
+    /// <param name="peer">The other end of the connection: the client, or a proxy.</param>
+    public void HeadRefused(int status, string reason, string advice, IPAddress? peer)
+    {
+        CountRefusal(reason);
+        _logger.HeadRefused(reason, status, advice, new LoggedAddress(peer, _remote));
     }
 
     /// <summary>An address is over one of its limits, and limits are only told.</summary>
-    public void LimitNotEnforced(string limit, IPAddress? address)
+    public void LimitNotEnforced(string limit, string advice, IPAddress? address)
     {
         _notEnforced.Add(1, new KeyValuePair<string, object?>(ReasonTag, limit));
-        _logger.LimitNotEnforced(limit, new LoggedAddress(address, _remote));
+        _logger.LimitNotEnforced(limit, advice, new LoggedAddress(address, _remote));
     }
 
     /// <summary>More comes from one private or unknown address than one client does: limits per address have no effect.</summary>
@@ -160,6 +171,12 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     }
 
     public void Dispose() => Meter.Dispose();
+
+    private void CountRefusal(string reason)
+    {
+        _requested.Add(1, Error);
+        _upgradesRefused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason));
+    }
 
     private static bool NamedAChannel(EndReason reason) =>
         reason is EndReason.ChannelFull or EndReason.AddressUnknown or EndReason.ResumeRefused;

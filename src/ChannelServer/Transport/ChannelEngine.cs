@@ -31,9 +31,6 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     private int _nextShard;
     private int _lateUpgrades;
 
-    /// <summary>How many shards there are.</summary>
-    protected int ShardCount => shards;
-
     /// <summary>Whether upgrades are under way that came back from the HTTP server. They need their shard until their connections are released.</summary>
     public bool HasLateUpgrades => Volatile.Read(ref _lateUpgrades) > 0;
 
@@ -60,22 +57,22 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// <param name="peer">The address of the connection's other end.</param>
     /// <param name="connection">The connection's bytes, and how to cut it.</param>
     /// <param name="sendsResponse">Whether the session has to send the 101.</param>
-    /// <param name="session">The session, for <see cref="AskAsync"/>; whoever runs it gives its ticket back. Null when it is refused.</param>
-    public Refusal Admit(
-        in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, PipeConnection connection, bool sendsResponse, out PipeSession? session)
+    /// <returns>A refusal, or a session for <see cref="AskAsync"/>; whoever runs it gives its ticket back.</returns>
+    public RequestOutcome Admit(
+        in RequestHead head, ReadOnlySpan<byte> channelId, IPAddress? peer, PipeConnection connection, bool sendsResponse)
     {
-        session = null;
         ClientAddress client = Clients.ReadAddress(head, peer);
         Refusal refusal = admission.Admit(head, client.Address, channelId.IsEmpty, out Ticket ticket);
         if (!refusal.IsNone)
-            return refusal;
+            return RequestOutcome.Refused(refusal);
+        PipeSession? session = null;
         try
         {
             int owner = ChannelId.TryParse(channelId, out ChannelId id)
                 ? id.ShardOf(shards)
                 : (int)((uint)Interlocked.Increment(ref _nextShard) % (uint)shards);
             session = new PipeSession(connection, MailboxOf(owner)) { Arrival = Describe(head, channelId, client, sendsResponse), Ticket = ticket };
-            return default;
+            return RequestOutcome.Admitted(session);
         }
         finally
         {
@@ -83,6 +80,13 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
                 admission.Release(ref ticket);
         }
     }
+
+    /// <summary>The answer to a request that wants a channel, but wrongly.</summary>
+    /// <param name="head">The request head.</param>
+    /// <param name="fault">What is wrong with it.</param>
+    /// <param name="peer">The address of the connection's other end.</param>
+    public Refusal RefuseRequest(in RequestHead head, RefusalReason fault, IPAddress? peer) =>
+        admission.RefuseRequest(fault, Clients.FindAddress(head, peer));
 
     /// <summary>Asks whoever has to be asked before an admitted session may run.</summary>
     /// <returns>No refusal, or the answer: then the session never was, and its ticket is given back.</returns>

@@ -1,3 +1,4 @@
+using ChannelServer.Admission;
 using ChannelServer.WebSockets;
 
 namespace ChannelServer.Transport;
@@ -8,8 +9,8 @@ internal enum RouteKind
     /// <summary>It is for the HTTP server behind the drivers.</summary>
     Elsewhere,
 
-    /// <summary>It wants a channel, but wrongly: answer <see cref="ChannelRoute.Status"/> and close.</summary>
-    Answer,
+    /// <summary>It wants a channel, but wrongly: <see cref="ChannelRoute.Fault"/>.</summary>
+    Refuse,
 
     /// <summary>It becomes a session.</summary>
     Upgrade,
@@ -22,8 +23,8 @@ internal readonly ref struct ChannelRoute
 
     public RouteKind Kind { get; private init; }
 
-    /// <summary>The HTTP status of an answer.</summary>
-    public int Status { get; private init; }
+    /// <summary>What is wrong with the request.</summary>
+    public RefusalReason Fault { get; private init; }
 
     /// <summary>What stands for the channel in the path, unchecked; empty for a new channel.</summary>
     public ReadOnlySpan<byte> ChannelId { get; private init; }
@@ -34,18 +35,19 @@ internal readonly ref struct ChannelRoute
         bool isChannel = head.Path.StartsWith(Prefix) && !head.Path[Prefix.Length..].Contains((byte)'/');
         if (!isChannel)
             return default;
-        int status = UpgradeRequest.Judge(head) switch
+        RefusalReason fault = UpgradeRequest.Judge(head) switch
         {
-            UpgradeVerdict.MethodNotAllowed => 405,
-            UpgradeVerdict.UpgradeRequired => 426,
-            UpgradeVerdict.BadRequest => 400,
-            _ => 101,
+            UpgradeVerdict.MethodNotAllowed => RefusalReason.Method,
+            UpgradeVerdict.UpgradeRequired => RefusalReason.NoUpgrade,
+            UpgradeVerdict.BadRequest => RefusalReason.Handshake,
+            _ => RefusalReason.None,
         };
-        return status == 101
-            ? new ChannelRoute { Kind = RouteKind.Upgrade, Status = status, ChannelId = head.Path[Prefix.Length..] }
-            : new ChannelRoute { Kind = RouteKind.Answer, Status = status };
+        return fault == RefusalReason.None
+            ? new ChannelRoute { Kind = RouteKind.Upgrade, ChannelId = head.Path[Prefix.Length..] }
+            : new ChannelRoute { Kind = RouteKind.Refuse, Fault = fault };
     }
 
-    /// <summary>The status that answers a head which could not be read.</summary>
-    public static int StatusOf(HeadStatus status) => status == HeadStatus.TooLarge ? 431 : 400;
+    /// <summary>What is wrong with a head that could not be read.</summary>
+    public static RefusalReason FaultOf(HeadStatus status) =>
+        status == HeadStatus.TooLarge ? RefusalReason.HeadTooLarge : RefusalReason.MalformedHead;
 }

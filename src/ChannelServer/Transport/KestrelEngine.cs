@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using ChannelServer.Admission;
 using ChannelServer.Http;
 using ChannelServer.Relay;
-using ChannelServer.Telemetry;
 using ChannelServer.WebSockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -25,7 +24,6 @@ internal sealed class KestrelEngine : ChannelEngine
     private static readonly TimeSpan _patienceWhenShort = TimeSpan.FromSeconds(1);
 
     private readonly PipeShard[] _shards;
-    private readonly RelayTelemetry _telemetry;
     private readonly TimeProvider _time;
     private readonly UndecidedConnections _undecided;
     private readonly CancellationTokenSource _lastCall = new();
@@ -35,14 +33,11 @@ internal sealed class KestrelEngine : ChannelEngine
     /// <param name="clients">Tells who a client is.</param>
     /// <param name="admission">Decides who comes in.</param>
     /// <param name="observer">Hears of begins and ends.</param>
-    /// <param name="telemetry">Hears of requests that are answered with an error.</param>
     /// <param name="time">The clock.</param>
     public KestrelEngine(
-        int shards, Limits limits, ClientFactsReader clients, AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry,
-        TimeProvider time)
+        int shards, Limits limits, ClientFactsReader clients, AdmissionControl admission, IRelayObserver observer, TimeProvider time)
         : base(shards, clients, admission)
     {
-        _telemetry = telemetry;
         _time = time;
         _undecided = new UndecidedConnections(time);
         _shards = [.. Enumerable.Range(0, shards)
@@ -104,24 +99,23 @@ internal sealed class KestrelEngine : ChannelEngine
     /// <returns>The session that may run.</returns>
     private async Task<PipeSession?> ReceiveAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        (int status, int retryAfter, PipeSession? session) = await ReadHeadAsync(connection);
-        if (session is not null)
+        RequestOutcome request = await ReadHeadAsync(connection);
+        if (request.Session is { } session)
         {
             Refusal refusal = await AskAsync(session);
             if (refusal.IsNone)
                 return session;
-            (status, retryAfter) = (refusal.Status, refusal.RetryAfter);
+            request = RequestOutcome.Refused(refusal);
         }
-        if (status == 0)
+        if (request.Kind == RequestOutcomeKind.Elsewhere)
             await next(connection);
-        else if (status > 0)
-            await AnswerAsync(connection, status, retryAfter);
+        else if (request.Kind == RequestOutcomeKind.Refused)
+            await AnswerAsync(connection, request.Refusal);
         return null;
     }
 
-    /// <summary>Reads the head of a connection's first request.</summary>
-    /// <returns>A session, or the status of an error answer, or 0 for the HTTP server, or -1 when there is nobody to answer.</returns>
-    private async ValueTask<(int Status, int RetryAfter, PipeSession? Session)> ReadHeadAsync(ConnectionContext connection)
+    /// <summary>Reads the head of a connection's first request, until it has come to something.</summary>
+    private async ValueTask<RequestOutcome> ReadHeadAsync(ConnectionContext connection)
     {
         PipeReader input = connection.Transport.Input;
         LinkedListNode<UndecidedConnection> undecided = _undecided.Add(connection);
@@ -135,7 +129,7 @@ internal sealed class KestrelEngine : ChannelEngine
         }
     }
 
-    private async ValueTask<(int Status, int RetryAfter, PipeSession? Session)> ReadHeadAsync(ConnectionContext connection, PipeReader input)
+    private async ValueTask<RequestOutcome> ReadHeadAsync(ConnectionContext connection, PipeReader input)
     {
         await using ITimer timer = _time.CreateTimer(
             static reader => ((PipeReader)reader!).CancelPendingRead(), input, HeadTimeout, Timeout.InfiniteTimeSpan);
@@ -153,7 +147,7 @@ internal sealed class KestrelEngine : ChannelEngine
             }
             catch (Exception fault) when (fault is IOException or OperationCanceledException or SocketException)
             {
-                return (-1, 0, null);
+                return RequestOutcome.Gone;
             }
             ReadOnlySequence<byte> buffer = result.Buffer;
             if (result.IsCanceled)
@@ -161,72 +155,67 @@ internal sealed class KestrelEngine : ChannelEngine
                 // A client that never said a word reads no answer.
                 bool deservesAnswer = !buffer.IsEmpty && !stopping.IsCancellationRequested;
                 input.AdvanceTo(buffer.End);
-                return (deservesAnswer ? Refuse(connection, 408) : -1, 0, null);
+                return deservesAnswer
+                    ? RequestOutcome.Refused(Admission.RefuseHead(RefusalReason.HeadTimeout, PeerOf(connection)))
+                    : RequestOutcome.Gone;
             }
-            (int status, int retryAfter, long consumed, PipeSession? session) = Route(connection, buffer);
-            if (status != IncompleteHead)
+            RequestOutcome request = Route(connection, buffer);
+            if (request.Kind != RequestOutcomeKind.Incomplete)
             {
                 // What goes on to the HTTP server stays unread, and is shown to it at once.
-                SequencePosition position = buffer.GetPosition(consumed);
+                SequencePosition position = request.Kind == RequestOutcomeKind.Elsewhere ? buffer.Start : buffer.End;
                 input.AdvanceTo(position, position);
-                return (status, retryAfter, session);
+                return request;
             }
             if (!Admission.HasMemory)
             {
                 input.AdvanceTo(buffer.End);
-                Refusal refusal = Admission.RefuseForMemory((connection.RemoteEndPoint as IPEndPoint)?.Address);
-                return (refusal.Status, refusal.RetryAfter, null);
+                return RequestOutcome.Refused(Admission.RefuseHeadForMemory(PeerOf(connection)));
             }
             input.AdvanceTo(buffer.Start, buffer.End);
             if (result.IsCompleted)
-                return (-1, 0, null);
+                return RequestOutcome.Gone;
         }
     }
 
-    private const int IncompleteHead = -2;
-
-    private (int Status, int RetryAfter, long Consumed, PipeSession? Session) Route(ConnectionContext connection, in ReadOnlySequence<byte> buffer)
+    private RequestOutcome Route(ConnectionContext connection, in ReadOnlySequence<byte> buffer)
     {
         // One octet more than a head may have tells that it is too large.
         ReadOnlySequence<byte> start = buffer.Slice(0, Math.Min(buffer.Length, RequestHead.MaxBytes + 1));
         ReadOnlySpan<byte> bytes = start.IsSingleSegment ? start.FirstSpan : start.ToArray();
         HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
         if (parsed == HeadStatus.Incomplete)
-            return (IncompleteHead, 0, 0, null);
+            return RequestOutcome.Incomplete;
         if (parsed != HeadStatus.Complete)
-            return (Refuse(connection, ChannelRoute.StatusOf(parsed)), 0, buffer.Length, null);
+            return RequestOutcome.Refused(Admission.RefuseHead(ChannelRoute.FaultOf(parsed), PeerOf(connection)));
         ChannelRoute route = ChannelRoute.Of(head);
         if (route.Kind == RouteKind.Elsewhere)
-            return (0, 0, 0, null);
-        if (route.Kind == RouteKind.Answer)
-            return (Refuse(connection, route.Status), 0, buffer.Length, null);
+            return RequestOutcome.Elsewhere;
+        if (route.Kind == RouteKind.Refuse)
+            return RequestOutcome.Refused(RefuseRequest(head, route.Fault, PeerOf(connection)));
 
         bool isEncrypted = connection.Features.Get<ITlsHandshakeFeature>() is not null;
         Socket? socket = isEncrypted ? null : connection.Features.Get<IConnectionSocketFeature>()?.Socket;
-        IPAddress? peer = (connection.RemoteEndPoint as IPEndPoint)?.Address;
         PipeConnection pipes = new(connection.Transport, socket, connection.Features.Get<IConnectionLifetimeFeature>()!)
         {
             WritesToSocket = true,
         };
-        Refusal refusal = Admit(head, route.ChannelId, peer, pipes, sendsResponse: true, out PipeSession? session);
-        session?.Begin(buffer.Slice(head.Length));
-        return (refusal.Status, refusal.RetryAfter, buffer.Length, session);
+        RequestOutcome request = Admit(head, route.ChannelId, PeerOf(connection), pipes, sendsResponse: true);
+        request.Session?.Begin(buffer.Slice(head.Length));
+        return request;
     }
 
-    private int Refuse(ConnectionContext connection, int status)
-    {
-        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, (connection.RemoteEndPoint as IPEndPoint)?.Address);
-        return status;
-    }
+    private static IPAddress? PeerOf(ConnectionContext connection) => (connection.RemoteEndPoint as IPEndPoint)?.Address;
 
     /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
-    private async Task AnswerAsync(ConnectionContext connection, int status, int retryAfter)
+    private async Task AnswerAsync(ConnectionContext connection, Refusal refusal)
     {
         PipeReader input = connection.Transport.Input;
         LinkedListNode<UndecidedConnection>? undecided = null;
         try
         {
-            int written = ErrorResponse.Write(status, retryAfter, _time.GetUtcNow(), connection.Transport.Output.GetSpan(ErrorResponse.MaxSize));
+            Span<byte> response = connection.Transport.Output.GetSpan(ErrorResponse.MaxSize);
+            int written = ErrorResponse.Write(refusal.Status, refusal.RetryAfter, _time.GetUtcNow(), response);
             connection.Transport.Output.Advance(written);
             await connection.Transport.Output.FlushAsync();
             connection.Features.Get<IConnectionSocketFeature>()?.Socket.Shutdown(SocketShutdown.Send);

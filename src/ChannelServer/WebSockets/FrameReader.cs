@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace ChannelServer.WebSockets;
 
 /// <summary>What <see cref="FrameReader.Read"/> found in the bytes.</summary>
-public enum FrameEvent : byte
+internal enum FrameEvent : byte
 {
     /// <summary>All bytes are consumed; nothing is complete.</summary>
     NeedMore,
@@ -47,7 +47,7 @@ public enum FrameEvent : byte
 /// <param name="MaxMessage">Octets of one message, all its fragments together.</param>
 /// <param name="MaxFragments">Frames of one message.</param>
 /// <param name="AcceptsBinary">Whether binary messages are read at all.</param>
-public sealed record FrameLimits(int MaxMessage, int MaxFragments, bool AcceptsBinary);
+internal sealed record FrameLimits(int MaxMessage, int MaxFragments, bool AcceptsBinary);
 
 /// <summary>
 /// Reads the frames of one client from bytes cut anywhere. Between frames it holds nothing but a null reference; a frame that
@@ -82,7 +82,7 @@ internal struct FrameReader
         if (_partial is { IsDelivered: true })
             Release(pool);
         if (_partial is not null)
-            return ReadPartial(input, limits, pool, out consumed, out payload);
+            return ReadPartial(input, limits, out consumed, out payload);
 
         payload = default;
         consumed = 0;
@@ -107,7 +107,7 @@ internal struct FrameReader
         if (input.IsEmpty)
             return FrameEvent.NeedMore;
         _partial = pool.Rent();
-        return ReadPartial(input, limits, pool, out consumed, out payload);
+        return ReadPartial(input, limits, out consumed, out payload);
     }
 
     /// <summary>Gives all buffers back. Needed when the session ends; harmless at any time between calls.</summary>
@@ -118,8 +118,7 @@ internal struct FrameReader
         _partial = null;
     }
 
-    private FrameEvent ReadPartial(
-        Span<byte> input, FrameLimits limits, PartialMessagePool pool, out int consumed, out Span<byte> payload)
+    private FrameEvent ReadPartial(Span<byte> input, FrameLimits limits, out int consumed, out Span<byte> payload)
     {
         PartialMessage partial = _partial!;
         payload = default;
@@ -144,7 +143,7 @@ internal struct FrameReader
         Masking.Apply(body, partial.Header.Key, (int)partial.Phase);
 
         if (partial.Header.IsControl)
-            return ReadControl(partial, body, pool, out payload);
+            return ReadControl(partial, body, out payload);
         if (!partial.TryAppend(body))
             return FrameEvent.InvalidUtf8;
         if (partial.Missing > 0)
@@ -158,7 +157,7 @@ internal struct FrameReader
         return endsInsideCharacter ? FrameEvent.InvalidUtf8 : partial.MessageOpcode == Opcode.Text ? FrameEvent.Text : FrameEvent.Binary;
     }
 
-    private static FrameEvent ReadControl(PartialMessage partial, Span<byte> body, PartialMessagePool pool, out Span<byte> payload)
+    private static FrameEvent ReadControl(PartialMessage partial, Span<byte> body, out Span<byte> payload)
     {
         payload = partial.GatherControl(body);
         if (partial.Missing > 0)

@@ -1,7 +1,7 @@
 namespace ChannelServer.WebSockets;
 
 /// <summary>The frame types of RFC 6455 (5.2). Values in between are reserved.</summary>
-public enum Opcode : byte
+internal enum Opcode : byte
 {
     /// <summary>A further fragment of the message under way.</summary>
     Continuation = 0x0,

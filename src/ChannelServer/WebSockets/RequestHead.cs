@@ -6,7 +6,7 @@ using System.Text;
 namespace ChannelServer.WebSockets;
 
 /// <summary>What <see cref="RequestHead.TryParse"/> made of the bytes so far.</summary>
-public enum HeadStatus
+internal enum HeadStatus
 {
     /// <summary>No end of the head yet: read more and parse again from the start.</summary>
     Incomplete,
@@ -27,7 +27,7 @@ public enum HeadStatus
 /// HTTP/1.1, no Content-Length beside Transfer-Encoding (RFC 9112, sections 2 to 6). Allocates nothing; valid as long as the
 /// bytes are.
 /// </summary>
-public ref struct RequestHead
+internal ref struct RequestHead
 {
     /// <summary>Octets of a request head, its final empty line included. Ample: browsers send about 600.</summary>
     public const int MaxBytes = 8192;

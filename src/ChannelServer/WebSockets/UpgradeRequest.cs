@@ -4,7 +4,7 @@ using System.Text;
 namespace ChannelServer.WebSockets;
 
 /// <summary>What to answer to a request for a WebSocket.</summary>
-public enum UpgradeVerdict
+internal enum UpgradeVerdict
 {
     /// <summary>101: the handshake is right.</summary>
     Accept,
@@ -20,7 +20,7 @@ public enum UpgradeVerdict
 }
 
 /// <summary>The opening handshake of RFC 6455 (4.2), from the server's side.</summary>
-public static class UpgradeRequest
+internal static class UpgradeRequest
 {
     /// <summary>Octets of <see cref="WriteResponse"/>, without a subprotocol.</summary>
     public const int ResponseSize = 129;

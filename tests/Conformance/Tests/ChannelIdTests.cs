@@ -77,8 +77,7 @@ public sealed class ChannelIdTests(Servers servers)
     public async Task An_id_of_thousands_of_characters_names_no_channel()
     {
         ServerUnderTest server = await servers.DefaultAsync();
-        await using ChannelClient client = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{new string('A', 6000)}");
-        await client.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, new string('A', 6000), "close-4404");
     }
 
     [Fact]
@@ -98,8 +97,7 @@ public sealed class ChannelIdTests(Servers servers)
         ServerUnderTest server = await servers.DefaultAsync();
         await using ChannelClient first = await ChannelClient.OpenAsync(server);
         string encoded = $"%{(int)first.ChannelId[0]:X2}{first.ChannelId[1..]}";
-        await using ChannelClient second = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{encoded}");
-        await second.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, encoded, "close-4404");
     }
 
     [Fact]

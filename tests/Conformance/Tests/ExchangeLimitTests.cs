@@ -25,8 +25,7 @@ public sealed class ExchangeLimitTests(Servers servers)
         await pair.Second.ExpectCloseAsync("close-4429");
         await third.ExpectCloseAsync("close-4429");
 
-        await using ChannelClient late = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{pair.First.ChannelId}");
-        await late.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, pair.First.ChannelId, "close-4404");
     }
 
     [Fact]

@@ -128,8 +128,7 @@ public sealed class HeldSeatTests(Servers servers)
 
         await using ChannelClient known = await ChannelClient.UpgradeAsync(watched.Server, $"/v1/ws/{watched.Client.ChannelId}", Local(2));
         await known.ExpectCloseAsync("close-4409");
-        await using ChannelClient stranger = await ChannelClient.UpgradeAsync(watched.Server, $"/v1/ws/{watched.Client.ChannelId}", Local(4));
-        await stranger.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(watched.Server, watched.Client.ChannelId, "close-4404", Local(4));
         await using ChannelClient newcomer = await ChannelClient.JoinAsync(watched.Server, watched.Client.ChannelId, Local(3));
         await watched.Watcher.ExpectPeerAsync("2", "left");
         await watched.Watcher.ExpectPeerAsync("4", "joined");
@@ -225,8 +224,7 @@ public sealed class ResumeWindowTests(Servers servers)
         await watched.LoseAsync();
         await watched.Watcher.ExpectEndFrameAsync("4410");
         await ChannelClient.ExpectNoResumeAsync(server, watched.Client);
-        await using ChannelClient late = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{watched.Client.ChannelId}");
-        await late.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, watched.Client.ChannelId, "close-4404");
     }
 
     [Fact]

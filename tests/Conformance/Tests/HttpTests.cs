@@ -161,11 +161,7 @@ public sealed class HttpTests(Servers servers)
     [Fact]
     public async Task The_health_check_tells_version_and_status()
     {
-        HttpResponse response = await AnswerAsync(Plain("GET", "/__heartbeat__"));
-
-        Assert.Equal(200, response.Status);
-        Assert.StartsWith("application/json", response["Content-Type"], StringComparison.Ordinal);
-        using JsonDocument health = JsonDocument.Parse(response.Body);
+        using JsonDocument health = await ReadJsonAsync("/__heartbeat__");
         Assert.Equal("ok", health.RootElement.GetProperty("status").GetString());
         Assert.Equal(JsonValueKind.String, health.RootElement.GetProperty("version").ValueKind);
     }
@@ -177,11 +173,7 @@ public sealed class HttpTests(Servers servers)
     [Fact]
     public async Task The_version_is_Dockerflows_object()
     {
-        HttpResponse response = await AnswerAsync(Plain("GET", "/__version__"));
-
-        Assert.Equal(200, response.Status);
-        Assert.StartsWith("application/json", response["Content-Type"], StringComparison.Ordinal);
-        using JsonDocument version = JsonDocument.Parse(response.Body);
+        using JsonDocument version = await ReadJsonAsync("/__version__");
         Assert.All(
             ["source", "version", "commit", "build"],
             name => Assert.Equal(JsonValueKind.String, version.RootElement.GetProperty(name).ValueKind));
@@ -193,6 +185,14 @@ public sealed class HttpTests(Servers servers)
 
     private static UpgradeRequest Plain(string method, string target) =>
         new(target) { Method = method, Upgrade = null, Connection = null, WebSocketKey = null, WebSocketVersion = null };
+
+    private async Task<JsonDocument> ReadJsonAsync(string target)
+    {
+        HttpResponse response = await AnswerAsync(Plain("GET", target));
+        Assert.Equal(200, response.Status);
+        Assert.StartsWith("application/json", response["Content-Type"], StringComparison.Ordinal);
+        return JsonDocument.Parse(response.Body);
+    }
 
     private async Task<HttpResponse> AnswerAsync(UpgradeRequest request)
     {

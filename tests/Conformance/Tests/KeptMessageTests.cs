@@ -60,8 +60,7 @@ public sealed class KeptMessageTests(Servers servers)
         await using ChannelClient first = await ChannelClient.OpenAsync(server);
         await first.SendTextAsync([.. Enumerable.Range(0, 11).Select(i => $"{i}")]);
         await first.ExpectCloseAsync("close-4429");
-        await using ChannelClient late = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}");
-        await late.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, first.ChannelId, "close-4404");
     }
 
     [Fact]
@@ -106,8 +105,7 @@ public sealed class KeptMessageTests(Servers servers)
         await first.SendTextAsync("one too many");
         await first.ExpectCloseAsync("close-1008-rate");
         await ChannelClient.ExpectNoResumeAsync(server, first);
-        await using ChannelClient late = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}");
-        await late.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, first.ChannelId, "close-4404");
 
         await using ChannelClient other = await ChannelClient.OpenAsync(server);
         await other.SendTextAsync(most);

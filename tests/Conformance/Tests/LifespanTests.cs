@@ -24,8 +24,7 @@ public sealed class LifespanTests(Servers servers)
             first.ExpectCloseAsync("close-4410"), second.ExpectCloseAsync("close-4410"), third.ExpectCloseAsync("close-4410"));
         Assert.InRange(lived.Elapsed.TotalSeconds, 1.9, 6);
 
-        await using ChannelClient late = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}");
-        await late.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, first.ChannelId, "close-4404");
     }
 
     [Fact]

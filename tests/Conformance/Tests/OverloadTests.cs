@@ -11,44 +11,33 @@ public sealed class OverloadTests(Servers servers)
     private const string Scarce = "--shards=1 --max_buffered=16384 --max_exchanges=0 --resume_window=0";
 
     [Fact]
-    public async Task Who_would_have_it_hold_more_than_a_share_is_told_to_try_again_later()
+    public Task Who_would_have_it_hold_more_than_a_share_is_told_to_try_again_later() => WhenFullAsync(async server =>
     {
-        ServerUnderTest server = await servers.WithAsync(Scarce);
-        ChannelClient holder = await HoldAsync(server);
         await using ChannelClient client = await ChannelClient.OpenAsync(server);
         await client.SendTextAsync(new string('x', 3000));
         await client.ExpectCloseAsync("close-1013");
-        await holder.LeaveAsync();
-    }
+    });
 
     [Fact]
-    public async Task Version_2_is_told_the_same()
+    public Task Version_2_is_told_the_same() => WhenFullAsync(async server =>
     {
-        ServerUnderTest server = await servers.WithAsync(Scarce);
-        ChannelClient holder = await HoldAsync(server);
         await using ChannelClient client = await Version2.OpenAsync(server);
         await client.SendTextAsync(new string('x', 3000));
         await client.ExpectEndFrameAsync("1013");
-        await holder.LeaveAsync();
-    }
+    });
 
     [Fact]
-    public async Task A_message_that_does_not_come_to_its_end_is_given_up()
+    public Task A_message_that_does_not_come_to_its_end_is_given_up() => WhenFullAsync(async server =>
     {
-        ServerUnderTest server = await servers.WithAsync(Scarce);
-        ChannelClient holder = await HoldAsync(server);
         await using Pair pair = await Pair.OpenAsync(server);
         await pair.First.SendAsync(ClientFrame.Text(new string('x', 60_000))[..50_000]);
         await pair.First.ExpectCloseAsync("close-1013");
         await pair.Second.ExpectNothingAsync();
-        await holder.LeaveAsync();
-    }
+    });
 
     [Fact]
-    public async Task Everybody_else_is_served()
+    public Task Everybody_else_is_served() => WhenFullAsync(async server =>
     {
-        ServerUnderTest server = await servers.WithAsync(Scarce);
-        ChannelClient holder = await HoldAsync(server);
         await using Pair pair = await Pair.OpenAsync(server);
         for (int i = 0; i < 20; i++)
         {
@@ -56,18 +45,19 @@ public sealed class OverloadTests(Servers servers)
             await pair.First.SendTextAsync(text);
             await pair.Second.ExpectMessagesAsync(text);
         }
-        await holder.LeaveAsync();
-    }
+    });
 
-    /// <summary>Fills the server with what nobody has come to hear. Each message arrives whole: none is under way when the limit is passed.</summary>
-    private static async Task<ChannelClient> HoldAsync(ServerUnderTest server)
+    /// <summary>Fills a server with what nobody has come to hear. Each message arrives whole: none is under way when the limit is passed.</summary>
+    private async Task WhenFullAsync(Func<ServerUnderTest, Task> test)
     {
+        ServerUnderTest server = await servers.WithAsync(Scarce);
         ChannelClient holder = await ChannelClient.OpenAsync(server);
         for (int i = 0; i < 11; i++)
         {
             await holder.SendTextAsync(new string('x', 1500));
             await holder.ExpectNothingAsync();
         }
-        return holder;
+        await test(server);
+        await holder.LeaveAsync();
     }
 }

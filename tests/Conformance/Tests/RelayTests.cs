@@ -28,15 +28,13 @@ public sealed class RelayTests(Servers servers)
     public async Task Channels_do_not_hear_each_other()
     {
         ServerUnderTest server = await servers.DefaultAsync();
-        await using ChannelClient first = await ChannelClient.OpenAsync(server);
-        await using ChannelClient second = await ChannelClient.JoinAsync(server, first.ChannelId);
-        await using ChannelClient other = await ChannelClient.OpenAsync(server);
-        await using ChannelClient another = await ChannelClient.JoinAsync(server, other.ChannelId);
+        await using Pair here = await Pair.OpenAsync(server);
+        await using Pair elsewhere = await Pair.OpenAsync(server);
 
-        await other.SendTextAsync("elsewhere");
-        await another.ExpectMessagesAsync("elsewhere");
-        await first.SendTextAsync("here");
-        await second.ExpectMessagesAsync("here");
+        await elsewhere.First.SendTextAsync("elsewhere");
+        await elsewhere.Second.ExpectMessagesAsync("elsewhere");
+        await here.First.SendTextAsync("here");
+        await here.Second.ExpectMessagesAsync("here");
     }
 
     [Fact]

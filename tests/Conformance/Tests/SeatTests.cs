@@ -14,8 +14,7 @@ public sealed class SeatTests(Servers servers)
         ServerUnderTest server = await servers.DefaultAsync();
         await using Pair pair = await Pair.OpenAsync(server);
         await using ChannelClient third = await ChannelClient.JoinAsync(server, pair.First.ChannelId);
-        await using ChannelClient fourth = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{pair.First.ChannelId}");
-        await fourth.ExpectCloseAsync("close-4409");
+        await ChannelClient.ExpectNoSeatAsync(server, pair.First.ChannelId, "close-4409");
         await Pair.ExpectRelayAsync(pair.First, pair.Second, third);
     }
 
@@ -35,8 +34,7 @@ public sealed class SeatTests(Servers servers)
     {
         ServerUnderTest server = await servers.WithAsync("--max_channel_connections=2");
         await using Pair pair = await Pair.OpenAsync(server);
-        await using ChannelClient third = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{pair.First.ChannelId}");
-        await third.ExpectCloseAsync("close-4409");
+        await ChannelClient.ExpectNoSeatAsync(server, pair.First.ChannelId, "close-4409");
     }
 
     [Fact]
@@ -69,8 +67,7 @@ public sealed class SeatTests(Servers servers)
         ServerUnderTest server = await servers.WithAsync(Roomy);
         await using ChannelClient first = await ChannelClient.OpenAsync(server, Local(2));
         await using ChannelClient second = await ChannelClient.JoinAsync(server, first.ChannelId, Local(3));
-        await using ChannelClient stranger = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}", Local(4));
-        await stranger.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, first.ChannelId, "close-4404", Local(4));
 
         await using ChannelClient third = await ChannelClient.JoinAsync(server, first.ChannelId, Local(2));
         await using ChannelClient fourth = await ChannelClient.JoinAsync(server, first.ChannelId, Local(3));
@@ -84,8 +81,7 @@ public sealed class SeatTests(Servers servers)
         await using ChannelClient first = await ChannelClient.OpenAsync(server, Local(2));
         await using ChannelClient second = await ChannelClient.JoinAsync(server, first.ChannelId, Local(3));
         await second.LeaveAsync();
-        await using ChannelClient stranger = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}", Local(4));
-        await stranger.ExpectCloseAsync("close-4404");
+        await ChannelClient.ExpectNoSeatAsync(server, first.ChannelId, "close-4404", Local(4));
         await using ChannelClient back = await ChannelClient.JoinAsync(server, first.ChannelId, Local(3));
         await Pair.ExpectRelayAsync(back, first);
     }
@@ -107,8 +103,7 @@ public sealed class SeatTests(Servers servers)
         await using ChannelClient second = await ChannelClient.JoinAsync(server, first.ChannelId, Local(2));
         for (int i = 0; i < 2; i++)
         {
-            await using ChannelClient stranger = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{first.ChannelId}", Local(4));
-            await stranger.ExpectCloseAsync("close-4404");
+            await ChannelClient.ExpectNoSeatAsync(server, first.ChannelId, "close-4404", Local(4));
         }
     }
 

@@ -328,8 +328,7 @@ public sealed class PresenceTests(Servers servers)
     {
         ServerUnderTest server = await servers.WithAsync("--max_channel_connections=2");
         await using Watched watched = await Watched.OpenAsync(server);
-        await using ChannelClient third = await ChannelClient.UpgradeAsync(server, $"/v1/ws/{watched.Client.ChannelId}");
-        await third.ExpectCloseAsync("close-4409");
+        await ChannelClient.ExpectNoSeatAsync(server, watched.Client.ChannelId, "close-4409");
         await watched.Watcher.ExpectNothingAsync();
     }
 

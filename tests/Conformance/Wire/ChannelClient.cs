@@ -48,6 +48,13 @@ internal sealed class ChannelClient : IAsyncDisposable
         await refused.ExpectCloseAsync("close-4401");
     }
 
+    /// <summary>Asks for a seat in a channel, and expects to be turned away.</summary>
+    public static async Task ExpectNoSeatAsync(ServerUnderTest server, string channelId, string close, IPAddress? from = null)
+    {
+        await using ChannelClient refused = await UpgradeAsync(server, $"/v1/ws/{channelId}", from);
+        await refused.ExpectCloseAsync(close);
+    }
+
     public static string ResumeTarget(string channelId, string token, int? received = null) => received is null
         ? $"/v1/ws/{channelId}?resume={token}"
         : string.Create(CultureInfo.InvariantCulture, $"/v1/ws/{channelId}?resume={token}&received={received}");

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using ChannelServer.Relay;
@@ -246,15 +247,18 @@ public sealed class LogTests : IDisposable
     }
 
     [Fact]
-    public void Event_ids_are_unique()
+    public void Every_line_of_the_server_is_declared_in_one_place_and_has_an_id_of_its_own()
     {
-        var ids = typeof(Log).GetMethods()
-            .SelectMany(static method => method.GetCustomAttributesData())
-            .Where(static attribute => attribute.AttributeType == typeof(LoggerMessageAttribute))
-            .Select(static attribute => (int)attribute.ConstructorArguments[0].Value!)
-            .ToArray();
-        Assert.NotEmpty(ids);
-        Assert.Distinct(ids);
+        const BindingFlags Declared =
+            BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
+        (Type Where, int Id)[] lines = [.. typeof(Log).Assembly.GetTypes()
+            .SelectMany(static type => type.GetMethods(Declared))
+            .SelectMany(static method => method.GetCustomAttributesData(), static (method, attribute) => (method, attribute))
+            .Where(static found => found.attribute.AttributeType == typeof(LoggerMessageAttribute))
+            .Select(static found => (found.method.DeclaringType!, (int)found.attribute.ConstructorArguments[0].Value!))];
+        Assert.NotEmpty(lines);
+        Assert.Distinct(lines.Select(static line => line.Id));
+        Assert.All(lines, static line => Assert.Equal(typeof(Log), line.Where));
     }
 
     private static string Message(string line)

@@ -60,7 +60,7 @@ public sealed class StatsdTests : IDisposable
             _telemetry.SessionBegan(SessionStart.Joined);
             _telemetry.SessionRefused(EndReason.ChannelFull, IPAddress.Loopback);
             _telemetry.SessionRefused(EndReason.ChannelUnavailable, null);
-            _telemetry.UpgradeRefused(426, "version", null);
+            _telemetry.UpgradeRefused(426, "no_upgrade", "advice", null);
             _telemetry.SessionEnded(End(EndReason.ClientTimeout, 12));
             _telemetry.SessionEnded(End(EndReason.ChannelExpired, 300));
             _telemetry.ChannelEnded(EndReason.ChannelExpired, ChannelOutcome.Expired);
@@ -102,7 +102,7 @@ public sealed class StatsdTests : IDisposable
                 "channelserver.conn.timeout:1|c",
                 "channelserver.msg.replayed:4|c",
                 "channelserver.seat.held:1|g",
-                "channelserver.upgrade.refused:1|c|#reason:version",
+                "channelserver.upgrade.refused:1|c|#reason:no_upgrade",
             ], lines.Order(StringComparer.Ordinal));
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using ChannelServer.Admission;
 using ChannelServer.Transport;
 using ChannelServer.WebSockets;
 
@@ -51,13 +52,13 @@ public sealed class ChannelRouteTests
         byte[] bytes = Request($"{method} /v1/ws/", fields);
         Assert.Equal(HeadStatus.Complete, RequestHead.TryParse(bytes, out RequestHead head));
         ChannelRoute route = ChannelRoute.Of(head);
-        Assert.Equal((RouteKind.Answer, status), (route.Kind, route.Status));
+        Assert.Equal((RouteKind.Refuse, status), (route.Kind, route.Fault.Status()));
     }
 
     [Fact]
     public void The_answers_are_whole_responses_that_end_the_connection()
     {
-        foreach (int status in (int[])[400, 403, 405, 408, 426, 429, 431, 503])
+        foreach (int status in Enum.GetValues<RefusalReason>().Where(reason => reason != RefusalReason.None).Select(reason => reason.Status()).Distinct())
         {
             byte[] response = new byte[ErrorResponse.MaxSize];
             int written = ErrorResponse.Write(status, retryAfter: 0, DateTimeOffset.UnixEpoch, response);

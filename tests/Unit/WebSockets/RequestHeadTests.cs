@@ -114,17 +114,17 @@ public sealed class RequestHeadTests
     }
 
     [Theory]
-    [InlineData(8192, HeadStatus.Complete)]
-    [InlineData(8193, HeadStatus.TooLarge)]
-    [InlineData(20000, HeadStatus.TooLarge)]
-    public void The_limit_of_octets_is_exact(int octets, HeadStatus expected)
+    [InlineData(8192, nameof(HeadStatus.Complete))]
+    [InlineData(8193, nameof(HeadStatus.TooLarge))]
+    [InlineData(20000, nameof(HeadStatus.TooLarge))]
+    public void The_limit_of_octets_is_exact(int octets, string expected)
     {
         string start = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
         string text = start + new string('x', octets - start.Length - 4) + "\r\n\r\n";
         Assert.Equal(octets, text.Length);
-        Assert.Equal(expected, Parse(text));
+        Assert.Equal(expected, Parse(text).ToString());
         // What follows the head does not count.
-        Assert.Equal(expected, Parse(text + new string('y', 10000)));
+        Assert.Equal(expected, Parse(text + new string('y', 10000)).ToString());
     }
 
     [Fact]
@@ -135,10 +135,10 @@ public sealed class RequestHeadTests
     }
 
     [Theory]
-    [InlineData(64, HeadStatus.Complete)]
-    [InlineData(65, HeadStatus.TooLarge)]
-    public void The_limit_of_fields_is_exact(int fields, HeadStatus expected) =>
-        Assert.Equal(expected, Parse("GET / HTTP/1.1\r\nHost: a\r\n" + string.Concat(Enumerable.Repeat("X: y\r\n", fields - 1)) + "\r\n"));
+    [InlineData(64, nameof(HeadStatus.Complete))]
+    [InlineData(65, nameof(HeadStatus.TooLarge))]
+    public void The_limit_of_fields_is_exact(int fields, string expected) =>
+        Assert.Equal(expected, Parse("GET / HTTP/1.1\r\nHost: a\r\n" + string.Concat(Enumerable.Repeat("X: y\r\n", fields - 1)) + "\r\n").ToString());
 
     [Fact]
     public void No_prefix_of_a_sound_head_is_refused_or_complete()

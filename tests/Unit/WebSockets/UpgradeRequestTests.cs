@@ -19,19 +19,19 @@ public sealed class UpgradeRequestTests
     public void A_right_handshake_is_accepted(string fields) => Assert.Equal(UpgradeVerdict.Accept, Judge(fields));
 
     [Theory]
-    [InlineData("", UpgradeVerdict.UpgradeRequired)]
-    [InlineData(Connection + Version + Key, UpgradeVerdict.UpgradeRequired)]
-    [InlineData("Upgrade: websocket2\r\n" + Connection + Version + Key, UpgradeVerdict.UpgradeRequired)]
-    [InlineData(Upgrade + Connection + Key, UpgradeVerdict.UpgradeRequired)]
-    [InlineData(Upgrade + Connection + Key + "Sec-WebSocket-Version: 8\r\n", UpgradeVerdict.UpgradeRequired)]
-    [InlineData(Upgrade + Connection + Key + "Sec-WebSocket-Version: 013\r\n", UpgradeVerdict.UpgradeRequired)]
-    [InlineData(Upgrade + Version + Key, UpgradeVerdict.BadRequest)]
-    [InlineData(Upgrade + "Connection: close\r\n" + Version + Key, UpgradeVerdict.BadRequest)]
-    [InlineData(Upgrade + Connection + Version, UpgradeVerdict.BadRequest)]
-    [InlineData(Upgrade + Connection + Version + Key + Key, UpgradeVerdict.BadRequest)]
-    [InlineData(Upgrade + Connection + Version + Key + "Content-Length: 1\r\n", UpgradeVerdict.BadRequest)]
-    [InlineData(Upgrade + Connection + Version + Key + "Transfer-Encoding: chunked\r\n", UpgradeVerdict.BadRequest)]
-    public void A_wrong_handshake_is_told_apart(string fields, UpgradeVerdict verdict) => Assert.Equal(verdict, Judge(fields));
+    [InlineData("", nameof(UpgradeVerdict.UpgradeRequired))]
+    [InlineData(Connection + Version + Key, nameof(UpgradeVerdict.UpgradeRequired))]
+    [InlineData("Upgrade: websocket2\r\n" + Connection + Version + Key, nameof(UpgradeVerdict.UpgradeRequired))]
+    [InlineData(Upgrade + Connection + Key, nameof(UpgradeVerdict.UpgradeRequired))]
+    [InlineData(Upgrade + Connection + Key + "Sec-WebSocket-Version: 8\r\n", nameof(UpgradeVerdict.UpgradeRequired))]
+    [InlineData(Upgrade + Connection + Key + "Sec-WebSocket-Version: 013\r\n", nameof(UpgradeVerdict.UpgradeRequired))]
+    [InlineData(Upgrade + Version + Key, nameof(UpgradeVerdict.BadRequest))]
+    [InlineData(Upgrade + "Connection: close\r\n" + Version + Key, nameof(UpgradeVerdict.BadRequest))]
+    [InlineData(Upgrade + Connection + Version, nameof(UpgradeVerdict.BadRequest))]
+    [InlineData(Upgrade + Connection + Version + Key + Key, nameof(UpgradeVerdict.BadRequest))]
+    [InlineData(Upgrade + Connection + Version + Key + "Content-Length: 1\r\n", nameof(UpgradeVerdict.BadRequest))]
+    [InlineData(Upgrade + Connection + Version + Key + "Transfer-Encoding: chunked\r\n", nameof(UpgradeVerdict.BadRequest))]
+    public void A_wrong_handshake_is_told_apart(string fields, string verdict) => Assert.Equal(verdict, Judge(fields).ToString());
 
     [Theory]
     [InlineData("")]

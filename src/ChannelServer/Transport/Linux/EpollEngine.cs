@@ -13,7 +13,7 @@ namespace ChannelServer.Transport.Linux;
 /// The driver for Linux: a thread per shard, each with its own listening sockets and epoll, nothing shared. What is no channel upgrade
 /// it gives to Kestrel in the same process, bytes already read included.
 /// </summary>
-internal sealed partial class EpollEngine : ChannelEngine
+internal sealed class EpollEngine : ChannelEngine
 {
     private readonly EpollShard[] _shards;
     private readonly HandoverListenerFactory _kestrel;
@@ -31,7 +31,7 @@ internal sealed partial class EpollEngine : ChannelEngine
     /// <param name="kestrel">Takes what is no channel upgrade.</param>
     /// <param name="admission">Decides who comes in.</param>
     /// <param name="observer">Hears of begins and ends.</param>
-    /// <param name="telemetry">Hears of requests that are answered with an error, and of bugs.</param>
+    /// <param name="telemetry">Hears of bugs.</param>
     /// <param name="logger">Told when descriptors run out.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">It cannot listen there.</exception>
@@ -139,7 +139,7 @@ internal sealed partial class EpollEngine : ChannelEngine
         if (told != 0 && _time.GetElapsedTime(told) < TimeSpan.FromSeconds(10))
             return;
         Interlocked.Exchange(ref _acceptFailureTold, _time.GetTimestamp());
-        LogAcceptFailure(Marshal.GetPInvokeErrorMessage(errno));
+        _logger.AcceptFailed(Marshal.GetPInvokeErrorMessage(errno));
     }
 
     protected override IShardMailbox MailboxOf(int shard) => _shards[shard];
@@ -156,7 +156,4 @@ internal sealed partial class EpollEngine : ChannelEngine
         }
         return endPoints;
     }
-
-    [LoggerMessage(30, LogLevel.Error, "Cannot accept connections for now: {Error}. Raise the descriptor limit (ulimit -n, LimitNOFILE)")]
-    private partial void LogAcceptFailure(string error);
 }

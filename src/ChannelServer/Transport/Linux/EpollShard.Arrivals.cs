@@ -127,18 +127,18 @@ internal sealed partial class EpollShard
             if (_engine.Admission.HasMemory && _headOctets + received.Length <= _mostHeadOctets)
                 KeepHead(session, bytes.ToArray());
             else
-                Refuse(session, _engine.Admission.RefuseForMemory(session.Address));
+                Refuse(session, _engine.Admission.RefuseHeadForMemory(session.Address));
             return;
         }
         KeepHead(session, null);
         if (status != HeadStatus.Complete)
         {
-            Answer(session, ChannelRoute.StatusOf(status));
+            Refuse(session, _engine.Admission.RefuseHead(ChannelRoute.FaultOf(status), session.Address));
             return;
         }
         ChannelRoute route = ChannelRoute.Of(head);
-        if (route.Kind == RouteKind.Answer)
-            Answer(session, route.Status);
+        if (route.Kind == RouteKind.Refuse)
+            Refuse(session, _engine.RefuseRequest(head, route.Fault, session.Address));
         else if (route.Kind == RouteKind.Elsewhere)
             _engine.HandToKestrel(Release(session), bytes.ToArray());
         else
@@ -216,26 +216,21 @@ internal sealed partial class EpollShard
         return session.Fd;
     }
 
-    /// <summary>Answers a request that is wrong.</summary>
-    private void Answer(SocketSession session, int status)
+    /// <summary>The head of a request was not there in time.</summary>
+    private void GiveUp(SocketSession session)
     {
-        _telemetry.UpgradeRefused(status, ErrorResponse.Describe(status).Reason, session.Address);
-        if (status == 408 && session.PartialHead is null)
-        {
-            // It never said a word: nobody there reads an answer.
+        // A client that never said a word reads no answer.
+        if (session.PartialHead is null)
             Close(session);
-            return;
-        }
-        Send(session, status, retryAfter: 0);
+        else
+            Refuse(session, _engine.Admission.RefuseHead(RefusalReason.HeadTimeout, session.Address));
     }
 
-    private void Refuse(SocketSession session, in Refusal refusal) => Send(session, refusal.Status, refusal.RetryAfter);
-
     /// <summary>Answers, half-closes, and reads on for a while, since closing on unread bytes would reset the answer away.</summary>
-    private void Send(SocketSession session, int status, int retryAfter)
+    private void Refuse(SocketSession session, Refusal refusal)
     {
         Span<byte> response = stackalloc byte[ErrorResponse.MaxSize];
-        int written = ErrorResponse.Write(status, retryAfter, _time.GetUtcNow(), response);
+        int written = ErrorResponse.Write(refusal.Status, refusal.RetryAfter, _time.GetUtcNow(), response);
         // An answer fits into an empty socket buffer; where it does not, the client is not there.
         if (LibC.Send(session.Fd, response[..written]) != written || LibC.Shutdown(session.Fd, LibC.SHUT_WR) < 0)
         {

@@ -151,7 +151,7 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
         if (_retriesAt <= now)
             RetryFull(now);
         while (_heads.TryTakeDue(now, out Session late))
-            Answer((SocketSession)late, 408);
+            GiveUp((SocketSession)late);
         while (_answers.TryTakeDue(now, out Session lingering))
             Close((SocketSession)lingering);
         if (_acceptsAgainAt <= now)

@@ -4,8 +4,7 @@ using System.Runtime.InteropServices;
 namespace ChannelServer.Transport.Linux;
 
 /// <summary>
-/// The system calls of the Linux engine: the one file that declares native functions, and with the codec's vector loops the only
-/// unsafe code. Every descriptor made here is non-blocking and closed on exec. A result is the call's value, or <c>-errno</c>.
+/// The system calls of the Linux engine: the one file that declares native functions, and the only unsafe code. Every descriptor made here is non-blocking and closed on exec. A result is the call's value, or <c>-errno</c>.
 /// None of these suppresses the transition of the garbage collector: all do I/O or may wait.
 /// </summary>
 /// <remarks>Constants are those of x86-64 and arm64, which agree on all that are used; each is named as its man page names it.</remarks>
@@ -14,15 +13,16 @@ internal static unsafe partial class LibC
     // errno(3)
     public const int EINTR = 4;
     public const int EAGAIN = 11;
+    public const int EACCES = 13;
     public const int ENFILE = 23;
     public const int EMFILE = 24;
     public const int EPIPE = 32;
     public const int EADDRINUSE = 98;
+    public const int EADDRNOTAVAIL = 99;
     public const int ENOBUFS = 105;
     public const int ENOMEM = 12;
     public const int ECONNABORTED = 103;
     public const int ECONNRESET = 104;
-    public const int ECONNREFUSED = 111;
     public const int EINPROGRESS = 115;
 
     // socket(2), address_families(7)
@@ -35,32 +35,22 @@ internal static unsafe partial class LibC
     // socket(7), tcp(7), ipv6(7)
     public const int SOL_SOCKET = 1;
     public const int SO_REUSEADDR = 2;
-    public const int SO_ERROR = 4;
     public const int SO_SNDBUF = 7;
-    public const int SO_RCVBUF = 8;
     public const int SO_LINGER = 13;
     public const int SO_REUSEPORT = 15;
     public const int IPPROTO_IP = 0;
     public const int IPPROTO_TCP = 6;
     public const int IPPROTO_IPV6 = 41;
     public const int TCP_NODELAY = 1;
-    public const int TCP_DEFER_ACCEPT = 9;
-    public const int TCP_USER_TIMEOUT = 18;
     public const int IPV6_V6ONLY = 26;
     public const int IP_BIND_ADDRESS_NO_PORT = 24;
 
     // shutdown(2)
-    public const int SHUT_RD = 0;
     public const int SHUT_WR = 1;
-    public const int SHUT_RDWR = 2;
 
     // epoll_ctl(2)
     public const uint EPOLLIN = 0x1;
     public const uint EPOLLOUT = 0x4;
-    public const uint EPOLLERR = 0x8;
-    public const uint EPOLLHUP = 0x10;
-    public const uint EPOLLRDHUP = 0x2000;
-    public const uint EPOLLEXCLUSIVE = 1u << 28;
     public const uint EPOLLET = 1u << 31;
     public const int EPOLL_CTL_ADD = 1;
     public const int EPOLL_CTL_DEL = 2;
@@ -235,13 +225,6 @@ internal static unsafe partial class LibC
         return written;
     }
 
-    /// <summary>Takes all rings of an eventfd; needed only where it is watched level-triggered. read(2), eventfd(2).</summary>
-    public static int TakeRings(int eventfd)
-    {
-        ulong rings;
-        return Result((int)read(eventfd, &rings, sizeof(ulong)));
-    }
-
     /// <summary>How many descriptors this process may have open, and how far it may raise that itself. getrlimit(2).</summary>
     public static int GetDescriptorLimit(out long soft, out long hard)
     {
@@ -261,23 +244,6 @@ internal static unsafe partial class LibC
             return result;
         limit[0] = limit[1];
         return Result(setrlimit(RLIMIT_NOFILE, limit));
-    }
-
-    /// <summary>
-    /// The cores on which the calling thread may run, bit by bit; the number of octets written, <c>-EINVAL</c> if the mask is too
-    /// short for this kernel. sched_getaffinity(2).
-    /// </summary>
-    public static int GetAffinity(Span<ulong> mask)
-    {
-        fixed (ulong* bits = mask)
-            return Result(sched_getaffinity(0, (nuint)mask.Length * sizeof(ulong), bits));
-    }
-
-    /// <summary>Binds the calling thread to these cores. sched_setaffinity(2).</summary>
-    public static int SetAffinity(ReadOnlySpan<ulong> mask)
-    {
-        fixed (ulong* bits = mask)
-            return Result(sched_setaffinity(0, (nuint)mask.Length * sizeof(ulong), bits));
     }
 
     /// <summary>The inode of an open file. statx(2), whose structure is the same on every architecture.</summary>
@@ -344,9 +310,6 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", SetLastError = true)] // man 2 eventfd
     private static partial int eventfd(uint initial, int flags);
 
-    [LibraryImport("libc", SetLastError = true)] // man 2 read
-    private static partial nint read(int fd, void* buffer, nuint length);
-
     [LibraryImport("libc", SetLastError = true)] // man 2 write
     private static partial nint write(int fd, void* buffer, nuint length);
 
@@ -358,10 +321,4 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc", SetLastError = true)] // man 2 statx
     private static partial int statx(int directory, byte* path, int flags, uint mask, void* file);
-
-    [LibraryImport("libc", SetLastError = true)] // man 2 sched_getaffinity
-    private static partial int sched_getaffinity(int pid, nuint length, ulong* mask);
-
-    [LibraryImport("libc", SetLastError = true)] // man 2 sched_setaffinity
-    private static partial int sched_setaffinity(int pid, nuint length, ulong* mask);
 }

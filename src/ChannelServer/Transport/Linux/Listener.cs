@@ -68,6 +68,6 @@ internal sealed class Listener : IDisposable
 
     public void Dispose() => _ = LibC.Close(Fd);
 
-    // SocketException takes the platform's own error number and gives it a portable name.
+    // SocketException words errno rightly, but its SocketErrorCode is no name of the enumeration then; EngineHost knows those that matter.
     private static int Check(int result) => result >= 0 ? result : throw new SocketException(-result);
 }
