@@ -8,7 +8,7 @@ namespace ChannelServer.Relay;
 /// What makes two client addresses "the same": an IPv4 address exactly, an IPv6 address by its /64 (the smallest network that a
 /// household gets, and within which devices change addresses at will). The unknown address equals nothing, itself included.
 /// </summary>
-public readonly struct AddressKey
+internal readonly struct AddressKey
 {
     // IPv4 addresses stand in the low 32 bits; IPv6 prefixes are inverted, so that ::1 is not zero and only ffff:ffff::/32,
     // which is never assigned, could collide.

@@ -7,7 +7,7 @@ namespace ChannelServer.Relay;
 /// The name of a channel, and the key to it: 16 random octets, written as 22 characters of unpadded base64url. Whoever knows it
 /// can join, so it never reaches a log: <see cref="ToString"/> does not tell it.
 /// </summary>
-public readonly record struct ChannelId
+internal readonly record struct ChannelId
 {
     /// <summary>Octets of an id: 128 bits, from the operating system's CSPRNG.</summary>
     public const int Octets = 16;

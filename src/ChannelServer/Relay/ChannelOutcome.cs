@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace ChannelServer.Relay;
 
 /// <summary>What came of a channel: one of these, the first that fits.</summary>
-public enum ChannelOutcome : byte
+internal enum ChannelOutcome : byte
 {
     /// <summary>Nobody but the opener ever joined.</summary>
     Lonely,
@@ -25,7 +25,7 @@ public enum ChannelOutcome : byte
 }
 
 /// <summary>The projection of a <see cref="ChannelOutcome"/>.</summary>
-public static class ChannelOutcomes
+internal static class ChannelOutcomes
 {
     /// <summary>The word for metrics: lower case, stable.</summary>
     public static string Tag(this ChannelOutcome outcome) => outcome switch

@@ -6,7 +6,7 @@ namespace ChannelServer.Relay;
 /// Why a session ended, or never began. Every end has exactly one; the close frame, the metric and the log line are derived from
 /// it here and nowhere else.
 /// </summary>
-public enum EndReason : byte
+internal enum EndReason : byte
 {
     /// <summary>It has not ended.</summary>
     None,
@@ -82,7 +82,7 @@ public enum EndReason : byte
 }
 
 /// <summary>The projections of an <see cref="EndReason"/>.</summary>
-public static class EndReasons
+internal static class EndReasons
 {
     /// <summary>The close code that the client gets; 0 where there is nobody to tell. For <see cref="EndReason.ClientClosed"/> the
     /// code to answer with when the client gave none.</summary>

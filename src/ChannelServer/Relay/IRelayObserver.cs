@@ -6,7 +6,7 @@ namespace ChannelServer.Relay;
 /// Hears what happens in a shard, for metrics and logs. Called on the shard's thread, so an implementation returns at once: it
 /// neither waits nor throws. It is told no channel id and no message.
 /// </summary>
-public interface IRelayObserver
+internal interface IRelayObserver
 {
     /// <summary>A session took a seat.</summary>
     void SessionBegan(SessionStart start);
@@ -37,7 +37,7 @@ public interface IRelayObserver
 }
 
 /// <summary>How a session came to its seat.</summary>
-public enum SessionStart : byte
+internal enum SessionStart : byte
 {
     /// <summary>It opened the channel.</summary>
     Opened,
@@ -55,4 +55,4 @@ public enum SessionStart : byte
 /// <param name="Length">From the upgrade to the end.</param>
 /// <param name="Messages">Messages that the session sent and the server accepted.</param>
 /// <param name="Address">The client's address; null when it is not known.</param>
-public readonly record struct SessionEnd(EndReason Reason, ushort Code, TimeSpan Length, int Messages, IPAddress? Address);
+internal readonly record struct SessionEnd(EndReason Reason, ushort Code, TimeSpan Length, int Messages, IPAddress? Address);

@@ -6,7 +6,7 @@ namespace ChannelServer.Relay;
 /// </summary>
 /// <param name="Tags">Language tags and <c>*</c>, best first, those with a quality of zero not among them.</param>
 /// <param name="Excluded">Tags whose quality is zero: never to be chosen.</param>
-public sealed record LanguagePriorityList(IReadOnlyList<string> Tags, IReadOnlyList<string> Excluded)
+internal sealed record LanguagePriorityList(IReadOnlyList<string> Tags, IReadOnlyList<string> Excluded)
 {
     /// <summary>No preference.</summary>
     public static LanguagePriorityList None { get; } = new([], []);

@@ -1,7 +1,7 @@
 namespace ChannelServer.Relay;
 
 /// <summary>Every limit that the relay keeps. Immutable; one for all shards.</summary>
-public sealed record Limits
+internal sealed record Limits
 {
     /// <summary>Seats of a channel, live and held together. At least 1.</summary>
     public int MaxChannelConnections { get; init; } = 3;

@@ -1,7 +1,7 @@
 namespace ChannelServer.Relay;
 
 /// <summary>Which frames a client understands: what it asked for in <c>Sec-WebSocket-Protocol</c>.</summary>
-public enum ProtocolVersion : byte
+internal enum ProtocolVersion : byte
 {
     /// <summary>A greeting and envelopes, as Mozilla's clients expect.</summary>
     One,
@@ -11,7 +11,7 @@ public enum ProtocolVersion : byte
 }
 
 /// <summary>What stands for a version on the wire.</summary>
-public static class ProtocolVersions
+internal static class ProtocolVersions
 {
     /// <summary>The subprotocol of version 2. Version 1 has none.</summary>
     public static ReadOnlySpan<byte> VersionTwo => "channelserver.v2"u8;

@@ -6,7 +6,7 @@ namespace ChannelServer.Relay;
 /// <param name="Token">The key to the seat.</param>
 /// <param name="Received">How many envelopes the client has seen on this seat; null when it does not say.</param>
 /// <param name="IsValid">Whether all of it could be read. What cannot is refused like a wrong token.</param>
-public readonly record struct ResumeClaim(ResumeToken Token, int? Received, bool IsValid)
+internal readonly record struct ResumeClaim(ResumeToken Token, int? Received, bool IsValid)
 {
     /// <summary>Reads a query. Without a parameter <c>resume</c> there is no claim; other parameters than ours mean nothing.</summary>
     public static ResumeClaim? Of(ReadOnlySpan<byte> query)

@@ -7,7 +7,7 @@ namespace ChannelServer.Relay;
 /// The key to one seat: 16 random octets, written as 32 lower-case hexadecimal digits. Whoever has it can take the seat, so it
 /// never reaches a log: <see cref="ToString"/> does not tell it.
 /// </summary>
-public readonly struct ResumeToken
+internal readonly struct ResumeToken
 {
     /// <summary>Octets of a token: 128 bits, from the operating system's CSPRNG.</summary>
     public const int Octets = 16;

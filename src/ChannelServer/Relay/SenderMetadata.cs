@@ -5,7 +5,7 @@ namespace ChannelServer.Relay;
 /// and shared by all its envelopes. Made at the edge; the core does not look inside.
 /// </summary>
 /// <param name="utf8Json">The whole object, braces included, compact, keys in alphabetical order.</param>
-public class SenderMetadata(byte[] utf8Json)
+internal class SenderMetadata(byte[] utf8Json)
 {
     /// <summary>A sender of whom nothing is known: <c>{}</c>.</summary>
     public static SenderMetadata Empty { get; } = new("{}"u8.ToArray());

@@ -75,10 +75,11 @@ public sealed class ShardAllocationTests
 
     /// <summary>The same with envelopes that are kept, pinged for and acknowledged, to a peer of either version.</summary>
     [Theory]
-    [InlineData(ProtocolVersion.One)]
-    [InlineData(ProtocolVersion.Two)]
-    public void An_acknowledged_message_allocates_nothing(ProtocolVersion version)
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_acknowledged_message_allocates_nothing(bool speaksTwo)
     {
+        ProtocolVersion version = speaksTwo ? ProtocolVersion.Two : ProtocolVersion.One;
         Session sender = new();
         Session receiver = new();
         Visitor visitor = new Visitor(null, new SenderMetadata("""{"ua":"a"}"""u8.ToArray()), LanguagePriorityList.None) with { Version = version };

@@ -191,10 +191,11 @@ public sealed class ShardVersionTwoTests
     }
 
     [Theory]
-    [InlineData(ProtocolVersion.One)]
-    [InlineData(ProtocolVersion.Two)]
-    public void What_is_said_to_nobody_is_kept_for_whoever_comes_first(ProtocolVersion version)
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_is_said_to_nobody_is_kept_for_whoever_comes_first(bool speaksTwo)
     {
+        ProtocolVersion version = speaksTwo ? ProtocolVersion.Two : ProtocolVersion.One;
         TestClient one = _shard.Open(sender: _alice);
         _shard.Say(one, " first ");
         _shard.Break(one);
