@@ -13,14 +13,12 @@ namespace ChannelServer.Transport.Linux;
 /// The driver for Linux: a thread per shard, each with its own listening sockets and epoll, nothing shared. What is no channel upgrade
 /// it gives to Kestrel in the same process, bytes already read included.
 /// </summary>
-internal sealed partial class EpollEngine : ChannelEngine
+internal sealed class EpollEngine : ChannelEngine
 {
     private readonly EpollShard[] _shards;
     private readonly HandoverListenerFactory _kestrel;
-    private readonly ILogger _logger;
-    private readonly TimeProvider _time;
+    private readonly AcceptFailures _failures;
     private readonly RelayTelemetry _telemetry;
-    private long _acceptFailureTold;
     private int _asking;
 
     /// <param name="shards">How many shards; one per core is right.</param>
@@ -32,17 +30,16 @@ internal sealed partial class EpollEngine : ChannelEngine
     /// <param name="admission">Decides who comes in.</param>
     /// <param name="observer">Hears of begins and ends.</param>
     /// <param name="telemetry">Hears of requests that are answered with an error, and of bugs.</param>
-    /// <param name="logger">Told when descriptors run out.</param>
+    /// <param name="failures">Told when descriptors run out.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">It cannot listen there.</exception>
     public EpollEngine(
         int shards, IReadOnlyList<IPAddress> addresses, int port, Limits limits, ClientFactsReader clients, HandoverListenerFactory kestrel,
-        AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry, ILogger logger, TimeProvider time)
+        AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry, AcceptFailures failures, TimeProvider time)
         : base(shards, clients, admission)
     {
         _kestrel = kestrel;
-        _logger = logger;
-        _time = time;
+        _failures = failures;
         _telemetry = telemetry;
         List<IPEndPoint> endPoints = Reserve(addresses, port);
         EndPoints = endPoints;
@@ -77,11 +74,10 @@ internal sealed partial class EpollEngine : ChannelEngine
         await Task.WhenAll(_shards.Select(static shard => shard.Stopped));
     }
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         foreach (EpollShard shard in _shards)
-            shard.Dispose();
-        return ValueTask.CompletedTask;
+            await shard.DisposeAsync();
     }
 
     public EpollShard Shard(int index) => _shards[index];
@@ -132,15 +128,8 @@ internal sealed partial class EpollEngine : ChannelEngine
         Admission.Sockets.Leave();
     }
 
-    /// <summary>An accept failed for want of descriptors or memory. Told at most every ten seconds: it happens at every try.</summary>
-    public void ReportAcceptFailure(int errno)
-    {
-        long told = Interlocked.Read(ref _acceptFailureTold);
-        if (told != 0 && _time.GetElapsedTime(told) < TimeSpan.FromSeconds(10))
-            return;
-        Interlocked.Exchange(ref _acceptFailureTold, _time.GetTimestamp());
-        LogAcceptFailure(Marshal.GetPInvokeErrorMessage(errno));
-    }
+    /// <summary>An accept failed, most likely for want of descriptors or memory.</summary>
+    public void ReportAcceptFailure(int errno) => _failures.Report(Marshal.GetPInvokeErrorMessage(errno));
 
     protected override IShardMailbox MailboxOf(int shard) => _shards[shard];
 
@@ -156,7 +145,4 @@ internal sealed partial class EpollEngine : ChannelEngine
         }
         return endPoints;
     }
-
-    [LoggerMessage(30, LogLevel.Error, "Cannot accept connections for now: {Error}. Raise the descriptor limit (ulimit -n, LimitNOFILE)")]
-    private partial void LogAcceptFailure(string error);
 }
