@@ -10,6 +10,18 @@ internal static class ProcessStatus
 
     public static int Descriptors(int process) => Directory.GetFileSystemEntries($"/proc/{process}/fd").Length;
 
+    /// <summary>The number that the next descriptor gets.</summary>
+    public static int LowestFreeDescriptor(int process)
+    {
+        HashSet<string> taken = [.. Directory.GetFileSystemEntries($"/proc/{process}/fd").Select(static path => Path.GetFileName(path))];
+        return Enumerable.Range(0, int.MaxValue).First(number => !taken.Contains(number.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    /// <summary>How many it may have: the soft limit.</summary>
+    public static string DescriptorLimit(int process) =>
+        File.ReadLines($"/proc/{process}/limits").First(static line => line.StartsWith("Max open files", StringComparison.Ordinal))
+            ["Max open files".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0];
+
     public static long ResidentKilobytes(int process) => Field(process, "VmRSS:");
 
     /// <summary>The most that was ever resident.</summary>
@@ -25,6 +37,24 @@ internal static class ProcessStatus
         // The name, in parentheses, may hold blanks.
         string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         return TimeSpan.FromSeconds((Ticks(fields[11]) + Ticks(fields[12])) / TicksPerSecond);
+    }
+
+    /// <summary>Time on a processor of all threads that live, to the nanosecond; that of threads which have ended is not in it.</summary>
+    public static TimeSpan FineCpu(int process)
+    {
+        double nanoseconds = 0;
+        foreach (string task in Directory.GetDirectories($"/proc/{process}/task"))
+        {
+            try
+            {
+                nanoseconds += double.Parse(File.ReadAllText(Path.Combine(task, "schedstat")).Split(' ')[0], CultureInfo.InvariantCulture);
+            }
+            catch (IOException)
+            {
+                // It has ended just now.
+            }
+        }
+        return TimeSpan.FromMicroseconds(nanoseconds / 1000);
     }
 
     private static double Ticks(string field) => long.Parse(field, CultureInfo.InvariantCulture);
