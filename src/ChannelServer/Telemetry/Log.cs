@@ -61,9 +61,8 @@ internal static partial class Log
     [LoggerMessage(34, LogLevel.Information, "stopping at once: a second signal")]
     public static partial void ServerHurrying(this ILogger logger);
 
-    [LoggerMessage(35, LogLevel.Error, "cannot accept connections for now; if descriptors have run out, raise their limit (ulimit -n, LimitNOFILE)",
-        EventName = "LogAcceptFailure")]
-    public static partial void AcceptFailed(this ILogger logger, string error);
+    [LoggerMessage(35, LogLevel.Error, "cannot accept connections for now; if descriptors have run out, raise their limit (ulimit -n, LimitNOFILE)")]
+    public static partial void LogAcceptFailure(this ILogger logger, string error);
 
     [LoggerMessage(100, LogLevel.Debug, "session began")]
     public static partial void SessionBegan(this ILogger logger, SessionStart start);

@@ -20,6 +20,6 @@ internal sealed class AcceptFailures(ILogger logger, TimeProvider time)
         if (told != 0 && time.GetElapsedTime(told) < _pause)
             return;
         if (Interlocked.CompareExchange(ref _toldAt, time.GetTimestamp(), told) == told)
-            logger.AcceptFailed(error);
+            logger.LogAcceptFailure(error);
     }
 }
