@@ -140,7 +140,7 @@ internal sealed class EngineHost : IAsyncDisposable
         HandoverListenerFactory handover = new(entrance.Admission.Sockets, loggers.CreateLogger(TransportCategory));
         EpollEngine engine = new(
             shards, settings.ListenAddresses(), settings.Port, limits, clients, handover, entrance.Admission, entrance.Observer, telemetry,
-            loggers.CreateLogger(typeof(EpollEngine).FullName!), time);
+            new AcceptFailures(loggers.CreateLogger(typeof(EpollEngine).FullName!), time), time);
         options.Listen(
             new HandoverEndPoint(string.Join(' ', engine.EndPoints)),
             listen =>
@@ -172,7 +172,8 @@ internal sealed class EngineHost : IAsyncDisposable
                 listen.Use(next => connection => engine.HandleAsync(connection, next));
             });
         }
-        return (engine, new PoliteListenerFactory(sockets, time, loggers.CreateLogger(TransportCategory)));
+        AcceptFailures failures = new(loggers.CreateLogger(typeof(KestrelEngine).FullName!), time);
+        return (engine, new PoliteListenerFactory(sockets, failures, time, loggers.CreateLogger(TransportCategory)));
     }
 
     /// <summary>A heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.</summary>

@@ -12,6 +12,7 @@ namespace ChannelServer.Conformance;
 /// </summary>
 public sealed partial class ServerProcess : IAsyncDisposable
 {
+    public const int Sighup = 1;
     public const int Sigint = 2;
     public const int Sigterm = 15;
 
@@ -91,6 +92,17 @@ public sealed partial class ServerProcess : IAsyncDisposable
 
     /// <summary>Waits for the end of the process.</summary>
     public Task<Outcome> EndedAsync() => EndAsync(kill: false);
+
+    /// <summary>Sends signals, one each millisecond, until the process is gone.</summary>
+    public async Task<Outcome> SignalUntilEndedAsync(params int[] signals)
+    {
+        for (int i = 0; !_process.HasExited; i++)
+        {
+            _ = Kill(_process.Id, signals[i % signals.Length]);
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+        return await EndAsync(kill: false);
+    }
 
     /// <summary>Stops a server that has served its tests, and looks whether it is well.</summary>
     public async Task<Outcome> StopAsync()

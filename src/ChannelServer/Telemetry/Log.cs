@@ -62,7 +62,7 @@ internal static partial class Log
     public static partial void ServerHurrying(this ILogger logger);
 
     [LoggerMessage(35, LogLevel.Error,
-        "connections cannot be accepted for now: raise the descriptor limit (ulimit -n, LimitNOFILE), or give the machine memory")]
+        "connections cannot be accepted for now; if descriptors have run out, raise their limit (ulimit -n, LimitNOFILE)")]
     public static partial void AcceptFailed(this ILogger logger, string fault);
 
     [LoggerMessage(100, LogLevel.Debug, "session began")]

@@ -99,7 +99,8 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private void Flush()
     {
         _to = _address.Current();
-        if (_to is null)
+        // Before the counts are taken, which stay for the next time.
+        if (_to is null || !HasSocket(_to))
             return;
         StatsdSeries[] all;
         lock (_gate)
@@ -111,19 +112,33 @@ internal sealed class StatsdExporter : IAsyncDisposable
             _address.Sent();
     }
 
+    /// <summary>Whether there is a socket; without a descriptor for one there is none.</summary>
+    private bool HasSocket(IPEndPoint to)
+    {
+        if (_socket?.AddressFamily == to.AddressFamily)
+            return true;
+        _socket?.Dispose();
+        _socket = null;
+        try
+        {
+            // Not connected, so that a closed port, which the network reports to connected sockets, changes nothing.
+            _socket = new Socket(to.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { Blocking = false };
+            return true;
+        }
+        catch (SocketException fault)
+        {
+            _address.Failed(fault.SocketErrorCode);
+            return false;
+        }
+    }
+
     private void Send(ReadOnlyMemory<byte> datagram)
     {
         if (_to is null)
             return;
         try
         {
-            if (_socket?.AddressFamily != _to.AddressFamily)
-            {
-                _socket?.Dispose();
-                _socket = new Socket(_to.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { Blocking = false };
-            }
-            // Not connected, so that a closed port, which the network reports to connected sockets, changes nothing.
-            _socket.SendTo(datagram.Span, SocketFlags.None, _to);
+            _socket!.SendTo(datagram.Span, SocketFlags.None, _to);
         }
         catch (SocketException fault) when (fault.SocketErrorCode is SocketError.WouldBlock or SocketError.NoBufferSpaceAvailable)
         {

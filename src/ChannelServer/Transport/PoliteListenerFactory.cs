@@ -10,9 +10,11 @@ namespace ChannelServer.Transport;
 /// the listener on them, and the kernel resets every one.
 /// </summary>
 /// <param name="options">Of the connections.</param>
+/// <param name="failures">Told when accepting fails.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">For Kestrel's transport.</param>
-internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions options, TimeProvider time, ILogger logger) : IConnectionListenerFactory
+internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions options, AcceptFailures failures, TimeProvider time, ILogger logger)
+    : IConnectionListenerFactory
 {
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
@@ -22,7 +24,7 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
             // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
             socket.SendBufferSize = ChannelEngine.SendBuffer;
             socket.Listen(PoliteListener.Backlog);
-            return ValueTask.FromResult<IConnectionListener>(new PoliteListener(socket, new SocketConnectionContextFactory(options, logger), time));
+            return ValueTask.FromResult<IConnectionListener>(new PoliteListener(socket, new SocketConnectionContextFactory(options, logger), failures, time));
         }
         catch (SocketException)
         {
@@ -31,7 +33,8 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
         }
     }
 
-    private sealed class PoliteListener(Socket socket, SocketConnectionContextFactory connections, TimeProvider time) : IConnectionListener
+    private sealed class PoliteListener(Socket socket, SocketConnectionContextFactory connections, AcceptFailures failures, TimeProvider time)
+        : IConnectionListener
     {
         /// <summary>Connections that may wait to be accepted; the kernel cuts it to its own limit.</summary>
         public const int Backlog = 4096;
@@ -54,13 +57,14 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
                     accepted.NoDelay = true;
                     return connections.Create(accepted);
                 }
-                catch (SocketException fault) when (accepted is not null || fault.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
+                catch (SocketException fault) when (accepted is not null || IsOfClient(fault))
                 {
                     // That connection was gone before we came; the next one may not be.
                     accepted?.Dispose();
                 }
-                catch (SocketException)
+                catch (SocketException fault)
                 {
+                    failures.Report(fault.Message);
                     await Task.Delay(_pause, _unbinding.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
                 catch (Exception end) when (end is OperationCanceledException or ObjectDisposedException)
@@ -79,7 +83,10 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
             {
                 // No more than may have waited: who floods the door does not keep it open.
                 for (int left = Backlog; left > 0 && socket.Poll(0, SelectMode.SelectRead); left--)
-                    last.Add(AnswerAsync(await socket.AcceptAsync(cancellationToken)));
+                {
+                    if (await TryAcceptAsync(cancellationToken) is { } late)
+                        last.Add(AnswerAsync(late));
+                }
             }
             catch (Exception end) when (end is SocketException or ObjectDisposedException or OperationCanceledException)
             {
@@ -96,6 +103,21 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
             connections.Dispose();
             return ValueTask.CompletedTask;
         }
+
+        /// <summary>Accepts one who waits; null when he was gone before we came, which is no reason to leave the others waiting.</summary>
+        private async Task<Socket?> TryAcceptAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await socket.AcceptAsync(cancellationToken);
+            }
+            catch (SocketException fault) when (IsOfClient(fault))
+            {
+                return null;
+            }
+        }
+
+        private static bool IsOfClient(SocketException fault) => fault.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset;
 
         /// <summary>Hears what one wants, and says that it is too late, whatever it is.</summary>
         private async Task AnswerAsync(Socket late)

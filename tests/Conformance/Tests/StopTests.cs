@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using ChannelServer.Conformance.Wire;
 
 namespace ChannelServer.Conformance.Tests;
@@ -34,6 +35,49 @@ public sealed class StopTests
         ServerProcess.Outcome outcome = await process.EndedAsync();
         Assert.True(outcome.Status == 0, outcome.ToString());
         Assert.True(waited.Elapsed < TimeSpan.FromSeconds(5), $"Stopping took {waited.Elapsed}.");
+    }
+
+    /// <summary>Whoever supervises it may lose patience at any moment, the last included, when the host is being freed and the runtime goes.</summary>
+    /// <param name="fromWhen">Whether the signals begin with the stop, or only when the ports are closed.</param>
+    [Theory]
+    [InlineData("the first moment")]
+    [InlineData("the last moments")]
+    public async Task Signals_that_come_until_the_process_is_gone_change_nothing(string fromWhen)
+    {
+        for (int round = 0; round < 6; round++)
+        {
+            ServerUnderTest server = await ServerProcess.StartAsync("--drain_window=0");
+            await using ServerProcess process = server.Process!;
+            Pair pair = await Pair.OpenAsync(server);
+            if (fromWhen == "the last moments")
+            {
+                process.Signal(ServerProcess.Sigterm);
+                await pair.First.ExpectCloseAsync("close-1001");
+                await pair.Second.ExpectCloseAsync("close-1001");
+                await pair.DisposeAsync();
+                await UntilClosedAsync(server);
+            }
+            ServerProcess.Outcome outcome = await process.SignalUntilEndedAsync(ServerProcess.Sigterm, ServerProcess.Sigint, ServerProcess.Sighup);
+            await pair.DisposeAsync();
+            Assert.True(outcome.Status == 0 && outcome.Errors.Length == 0, $"Round {round}: {outcome}");
+            Assert.Contains("ServerStopped", outcome.Output, StringComparison.Ordinal);
+            Assert.DoesNotContain("Exception", outcome.Output, StringComparison.Ordinal);
+        }
+    }
+
+    private static async Task UntilClosedAsync(ServerUnderTest server)
+    {
+        while (true)
+        {
+            try
+            {
+                await (await RawConnection.ConnectAsync(server.Address)).DisposeAsync();
+            }
+            catch (SocketException)
+            {
+                return;
+            }
+        }
     }
 
     [Fact]

@@ -12,6 +12,13 @@ internal sealed record HttpResponse(int Status, IReadOnlyList<KeyValuePair<strin
     /// <summary>The value of a field, several lines joined as RFC 9110 (5.3) allows; null without any.</summary>
     public string? this[string name] => Has(name) ? string.Join(", ", Values(name)) : null;
 
+    /// <summary>Expects what every 429 and 503 of an upgrade says: when to come again, not at once and not never, and that this connection is over.</summary>
+    public void AssertTryLater()
+    {
+        Assert.InRange(int.Parse(this["Retry-After"] ?? "0", CultureInfo.InvariantCulture), 1, 30);
+        Assert.Equal("close", this["Connection"], ignoreCase: true);
+    }
+
     public static HttpResponse Parse(string head)
     {
         string[] lines = head.Split("\r\n", StringSplitOptions.RemoveEmptyEntries);

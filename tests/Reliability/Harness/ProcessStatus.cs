@@ -1,14 +1,27 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace ChannelServer.Reliability.Harness;
 
 /// <summary>What the kernel tells of a process, in proc(5).</summary>
-internal static class ProcessStatus
+internal static partial class ProcessStatus
 {
     /// <summary>USER_HZ, which is 100 on every architecture that .NET runs on.</summary>
     private const double TicksPerSecond = 100;
 
     public static int Descriptors(int process) => Directory.GetFileSystemEntries($"/proc/{process}/fd").Length;
+
+    /// <summary>The number that the next descriptor gets.</summary>
+    public static int LowestFreeDescriptor(int process)
+    {
+        HashSet<string> taken = [.. Directory.GetFileSystemEntries($"/proc/{process}/fd").Select(static path => Path.GetFileName(path))];
+        return Enumerable.Range(0, int.MaxValue).First(number => !taken.Contains(number.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    /// <summary>How many it may have: the soft limit.</summary>
+    public static string DescriptorLimit(int process) =>
+        File.ReadLines($"/proc/{process}/limits").First(static line => line.StartsWith("Max open files", StringComparison.Ordinal))
+            ["Max open files".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0];
 
     public static long ResidentKilobytes(int process) => Field(process, "VmRSS:");
 
@@ -26,6 +39,21 @@ internal static class ProcessStatus
         string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         return TimeSpan.FromSeconds((Ticks(fields[11]) + Ticks(fields[12])) / TicksPerSecond);
     }
+
+    /// <summary>The same, to the nanosecond. Threads that have ended count too, as in no file of proc(5) that is so fine.</summary>
+    public static TimeSpan FineCpu(int process)
+    {
+        // clock_getcpuclockid(3): the processor time of a process is a clock with this number.
+        const int ScheduledTime = 2;
+        Assert.Equal(0, ClockGetTime((~process << 3) | ScheduledTime, out Timespec time));
+        return TimeSpan.FromSeconds(time.Seconds) + TimeSpan.FromMicroseconds(time.Nanoseconds / 1000.0);
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int ClockGetTime(int clock, out Timespec time);
+
+    private readonly record struct Timespec(nint Seconds, nint Nanoseconds);
 
     private static double Ticks(string field) => long.Parse(field, CultureInfo.InvariantCulture);
 

@@ -108,7 +108,7 @@ internal sealed class Trial : IAsyncDisposable
             await ExpectRestAsync();
         long heap = await ExpectHeapAsync();
         long resident = ProcessStatus.ResidentKilobytes(Process.Id);
-        long allowed = (long)(_resident * 1.15) + (_options.SlackMegabytes * 1024);
+        long allowed = (long)(_resident * 1.15) + ((_options.SlackMegabytes + _options.PoolMegabytes) * 1024);
         Assert.True(resident <= allowed, $"I3: {resident} kB resident, {_resident} kB before.");
 
         await Process.StopAsync();
@@ -184,10 +184,11 @@ internal sealed class Trial : IAsyncDisposable
     private async Task<long> ExpectHeapAsync()
     {
         long heap = 0;
+        long allowed = _heap + ((TrialOptions.HeapSlackMegabytes + _options.PoolMegabytes) * 1048576L);
         for (int i = 0; i < 10; i++)
         {
             heap = await Process.CollectAsync();
-            if (heap <= _heap + (_options.HeapSlackMegabytes * 1048576L))
+            if (heap <= allowed)
                 return heap;
             await Task.Delay(1000);
         }

@@ -44,18 +44,19 @@ internal sealed record TrialOptions
     public bool HasStatsd { get; init; } = true;
 
     /// <summary>
-    /// Resident memory that may come on top of 15 %: code compiled on the way, thread stacks, pools, and a heap that is only collected
-    /// when it pays. Far less than any leak or hidden buffer of these tests would take.
+    /// Whether the pools of buffers fill. They keep for reuse up to 512 KiB of each size of buffer in each shard, 6 MB in all: seen were 9 MB with two shards.
     /// </summary>
-    public int SlackMegabytes { get; init; } = 40;
+    public bool FillsPools { get; init; }
 
     /// <summary>
-    /// Megabytes that may live on the heap after a collection, beyond those that lived before. Floods fill the pools, which keep for reuse up to
-    /// 512 KiB of each size of buffer in each shard: 6 MB for each of four shards.
+    /// Resident memory that may come on top of 15 %, besides the pools: code compiled on the way and thread stacks, since what is resident before is only a
+    /// server just started. Seen was 1 MB, where nothing but the pools had filled.
     /// </summary>
-    public int HeapSlackMegabytes
-    {
-        get => field > 0 ? field : IsCalm ? 5 : 25;
-        init;
-    }
+    public int SlackMegabytes { get; init; } = 20;
+
+    /// <summary>Megabytes that may live on the heap after a collection, beyond those that lived before. Seen was 3 MB, besides the pools.</summary>
+    public const int HeapSlackMegabytes = 5;
+
+    /// <summary>What the pools may keep, in megabytes.</summary>
+    public int PoolMegabytes => FillsPools ? 6 * System.Environment.ProcessorCount : 0;
 }

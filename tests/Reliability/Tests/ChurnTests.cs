@@ -39,7 +39,7 @@ public sealed class ChurnTests
     {
         int connections = Effort.Of(20_000, 100_000);
         // The heap has found its size after a tenth of them.
-        await using Trial trial = await Trial.StartAsync(new TrialOptions { SlackMegabytes = 60 });
+        await using Trial trial = await Trial.StartAsync(new TrialOptions { SlackMegabytes = Effort.Of(20, 60) });
         int shortly = connections / 10;
         await LiveAsync(trial, 0, shortly);
         long before = ProcessStatus.ResidentKilobytes(trial.Process.Id);
@@ -59,7 +59,7 @@ public sealed class ChurnTests
     public async Task Refused_joins_and_short_visits_leave_nothing_behind()
     {
         int visits = Effort.Of(5_000, 100_000);
-        await using Trial trial = await Trial.StartAsync(new TrialOptions { SlackMegabytes = 60 });
+        await using Trial trial = await Trial.StartAsync(new TrialOptions { SlackMegabytes = Effort.Of(20, 60) });
         await RunAsync(visits, (_, from) => RefuseAsync(trial, from));
         await RunAsync(visits, (_, from) => SitAsync(trial, from, ClientFrame.Close(1000)));
         long resident = ProcessStatus.ResidentKilobytes(trial.Process.Id);

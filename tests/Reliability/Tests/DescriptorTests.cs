@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using ChannelServer.Conformance.Wire;
 using ChannelServer.Reliability.Harness;
@@ -18,6 +19,7 @@ public sealed class DescriptorTests
             // On a busy machine the first would time out before the last have come, and their places be taken again.
             Settings = ["--client_timeout=600"],
             SlackDescriptors = 16,
+            ExpectedErrors = ["AcceptFailed"],
         });
         List<Socket> sockets = [];
         List<string> answers = [];
@@ -53,5 +55,72 @@ public sealed class DescriptorTests
         Assert.True(recovered < TimeSpan.FromSeconds(Effort.IsFull ? 2 : 8), $"Recovered after {recovered}.");
         Latencies latencies = await trial.ConcludeAsync();
         Figures.Add("512 descriptors, 2,000 connections", $"{upgraded} upgraded, {refused} told 503, recovered {recovered.TotalSeconds:0.00} s after, canary {latencies}");
+    }
+
+    /// <summary>Somebody lowers the limit of the running process, so that its own bound, which it took from the limit, does not keep it from the end.</summary>
+    /// <remarks>
+    /// Kestrel's engine cannot live there: the runtime takes a descriptor for each thread that it adds to its pool, and ends the process when there is
+    /// none. There the bound at 80 % is all that protects, as the test above shows.
+    /// </remarks>
+    [Fact]
+    public async Task Accepting_rests_while_there_is_no_descriptor_and_goes_on_as_soon_as_there_is()
+    {
+        Effort.Require(File.Exists("/usr/bin/prlimit"), "prlimit");
+        Effort.Require(Effort.Engine != "kestrel", "the runtime's thread pool ends the process when it has no descriptor for a thread");
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            Settings = ["--client_timeout=600"],
+            ExpectedErrors = ["AcceptFailed"],
+            SlackDescriptors = 16,
+            IsCalm = true,
+        });
+        string before = ProcessStatus.DescriptorLimit(trial.Process.Id);
+        Stopwatch exhausted = Stopwatch.StartNew();
+        await LimitAsync(trial, ProcessStatus.LowestFreeDescriptor(trial.Process.Id).ToString(CultureInfo.InvariantCulture));
+        List<RawConnection> waiting = [];
+        // The kernel takes them; for as many shards as there are, or one listener, some wait at each.
+        for (int i = 0; i < 40; i++)
+        {
+            waiting.Add(await trial.ConnectAsync());
+            await waiting[i].SendAsync(new UpgradeRequest().ToBytes());
+        }
+        await Effort.UntilAsync(() => Complaints(trial) > 0, TimeSpan.FromSeconds(20), () => $"Nothing in the log. {trial.Process.Tell()}");
+        // The first fault has compiled what it needs; from here on nothing but the tries is left, and the canary.
+        await Task.Delay(500, TestContext.Current.CancellationToken);
+        TimeSpan cpu = ProcessStatus.Cpu(trial.Process.Id);
+        Stopwatch watched = Stopwatch.StartNew();
+        await Task.Delay(Effort.Of(3000, 12_000), TestContext.Current.CancellationToken);
+        double share = (ProcessStatus.Cpu(trial.Process.Id) - cpu) / watched.Elapsed;
+        Assert.True(share < 0.2, $"{share:P0} of a core while nothing can be accepted.");
+
+        await LimitAsync(trial, before);
+        Stopwatch waited = Stopwatch.StartNew();
+        foreach (RawConnection connection in waiting)
+            Assert.Equal(101, (await connection.ReadResponseAsync()).Status);
+        TimeSpan recovered = waited.Elapsed;
+        Assert.True(recovered < TimeSpan.FromSeconds(Effort.IsFull ? 2 : 8), $"Recovered after {recovered}.");
+        await trial.ExpectHealthAsync();
+        await using (ChannelClient newcomer = await trial.OpenAsync())
+            await newcomer.LeaveAsync();
+        foreach (RawConnection connection in waiting)
+            connection.Reset();
+        Assert.InRange(Complaints(trial), 1, 1 + (int)(exhausted.Elapsed.TotalSeconds / 10));
+        Assert.All(
+            trial.Process.Log.Lines.Where(line => line.Contains(Complaint, StringComparison.Ordinal)),
+            line => Assert.Matches("\"msg\":\"[^\"]*ulimit -n, LimitNOFILE", line));
+        Latencies latencies = await trial.ConcludeAsync();
+        Figures.Add("no descriptor left, 40 connections waiting", $"{share:P1} of a core, all 101 {recovered.TotalSeconds:0.00} s after there are some, canary {latencies}");
+    }
+
+    private const string Complaint = "\"event\":\"AcceptFailed\"";
+
+    private static int Complaints(Trial trial) => trial.Process.Log.Lines.Count(line => line.Contains(Complaint, StringComparison.Ordinal));
+
+    /// <summary>Sets the soft limit, which is the one that counts; the hard one stays.</summary>
+    private static async Task LimitAsync(Trial trial, string descriptors)
+    {
+        using Process prlimit = Process.Start("prlimit", [$"--pid={trial.Process.Id}", $"--nofile={descriptors}:"]);
+        await prlimit.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, prlimit.ExitCode);
     }
 }

@@ -52,6 +52,46 @@ public sealed class DrainTests
             $"every message and the code to all, the last after {ends.Max().TotalSeconds:0.0} s");
     }
 
+    /// <summary>The invariants on others while the server drains: until its own end nobody notices.</summary>
+    [Fact]
+    public async Task Pairs_talk_on_until_their_end_and_lose_nothing()
+    {
+        int pairs = Effort.Of(40, 400);
+        TimeSpan grace = TimeSpan.FromSeconds(1), window = TimeSpan.FromSeconds(Effort.Of(4, 20));
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            Settings = [$"--drain_grace={grace.TotalSeconds}", $"--drain_window={window.TotalSeconds}"],
+            HasCanary = false,
+            IsCalm = true,
+        });
+        List<TalkingPair> all = [];
+        for (int i = 0; i < pairs; i++)
+            all.Add(await TalkingPair.StartAsync(trial, TimeSpan.FromMilliseconds(100)));
+        Task talking = Task.WhenAll(all.Select(pair => pair.TalkAsync()));
+        await Effort.UntilAsync(() => talking.IsFaulted || all.TrueForAll(pair => pair.Accepted > 2), TimeSpan.FromSeconds(30), () => "They do not talk.");
+
+        long told = Stopwatch.GetTimestamp();
+        trial.Process.RequestStop();
+        await talking;
+        await trial.Process.EndedAsync();
+        Assert.True(trial.Process.ExitStatus == 0, trial.Process.Tell());
+        Assert.All(all, pair => Assert.InRange(pair.Accepted, 3, pair.Delivered));
+        // The first ones end behind the grace, the last at the end of the window: until then they talk.
+        TimeSpan[] ends = [.. all.Select(pair => Stopwatch.GetElapsedTime(told, pair.LastDelivery)).Order()];
+        Assert.True(ends[0] > grace * 0.5, $"The first was cut off after {ends[0]}.");
+        Assert.True(ends[^1] > grace + (window * 0.7), $"The last was cut off after {ends[^1]}.");
+        Latencies latencies = new(all.SelectMany(pair => pair.Latencies));
+        Assert.True(latencies.At(0.99) <= Effort.SlowestCanary(isCalm: true), $"I1: {latencies}");
+        trial.Process.Log.AssertSound([], isBounded: true);
+        Assert.Empty(trial.Process.Errors.Lines);
+        await Effort.UntilAsync(() => trial.Statsd.Begun == trial.Statsd.Ended, TimeSpan.FromSeconds(5), () => $"I6: {trial.Statsd}");
+        Assert.Equal(2 * pairs, trial.Statsd.EndedBy("server_shutdown"));
+        foreach (TalkingPair pair in all)
+            await pair.DisposeAsync();
+        Figures.Add($"SIGTERM, {pairs:N0} pairs talking on, grace {grace.TotalSeconds:0} s, window {window.TotalSeconds:0} s",
+            $"{all.Sum(pair => pair.Accepted):N0} accepted, {all.Sum(pair => pair.Delivered):N0} delivered, ends after {ends[0].TotalSeconds:0.0} to {ends[^1].TotalSeconds:0.0} s, {latencies}");
+    }
+
     /// <summary>Who is at the door when it closes hears that it is too late; the kernel would reset it with the listener.</summary>
     [Fact]
     public async Task Who_comes_in_the_last_moment_is_told_and_not_reset()

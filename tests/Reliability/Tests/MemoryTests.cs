@@ -34,9 +34,9 @@ public sealed class MemoryTests
             Environment = group is null ? [("DOTNET_GCHeapHardLimit", $"{Limit:x}")] : [],
             // What clients have it hold is not bounded here, or memory would not run short.
             Settings = ["--max_connections=19500", "--log_rate=1", "--max_buffered=1099511627776"],
-            // The heap is bounded by the limit and given back when it is short, not before.
-            SlackMegabytes = 200,
-            HeapSlackMegabytes = 200,
+            // What has come over the heap at full size is given back when it is short, not before.
+            SlackMegabytes = Effort.Of(20, 200),
+            FillsPools = true,
         });
         byte[] start = octets == 0 ? [] : ClientFrame.Text(new string('x', octets + 1))[..octets];
         int next = -1, refused = 0;
@@ -62,8 +62,16 @@ public sealed class MemoryTests
         if (octets > 0)
         {
             Assert.True(refused > 1000, $"{refused} refused.");
-            using Socket newcomer = await ConnectAsync(trial, 0);
-            Assert.False(await IsAdmittedAsync(newcomer));
+            await using RawConnection newcomer = await trial.ConnectAsync();
+            await newcomer.SendAsync(_request);
+            HttpResponse answer = await newcomer.ReadResponseAsync();
+            Assert.Equal(503, answer.Status);
+            answer.AssertTryLater();
+            await using RawConnection health = await trial.ConnectAsync();
+            await health.SendAsync("GET /__heartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n");
+            answer = await health.ReadResponseAsync();
+            Assert.Equal(200, answer.Status);
+            Assert.Contains("\"memory\":\"warning\"", answer.Body, StringComparison.Ordinal);
         }
         foreach (Socket socket in kept)
             socket.Close(0);

@@ -17,10 +17,8 @@ internal sealed class EpollEngine : ChannelEngine
 {
     private readonly EpollShard[] _shards;
     private readonly HandoverListenerFactory _kestrel;
-    private readonly ILogger _logger;
-    private readonly TimeProvider _time;
+    private readonly AcceptFailures _failures;
     private readonly RelayTelemetry _telemetry;
-    private long _acceptFailureTold;
     private int _asking;
 
     /// <param name="shards">How many shards; one per core is right.</param>
@@ -32,17 +30,16 @@ internal sealed class EpollEngine : ChannelEngine
     /// <param name="admission">Decides who comes in.</param>
     /// <param name="observer">Hears of begins and ends.</param>
     /// <param name="telemetry">Hears of bugs.</param>
-    /// <param name="logger">Told when descriptors run out.</param>
+    /// <param name="failures">Told when descriptors run out.</param>
     /// <param name="time">The clock.</param>
     /// <exception cref="SocketException">It cannot listen there.</exception>
     public EpollEngine(
         int shards, IReadOnlyList<IPAddress> addresses, int port, Limits limits, ClientFactsReader clients, HandoverListenerFactory kestrel,
-        AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry, ILogger logger, TimeProvider time)
+        AdmissionControl admission, IRelayObserver observer, RelayTelemetry telemetry, AcceptFailures failures, TimeProvider time)
         : base(shards, clients, admission)
     {
         _kestrel = kestrel;
-        _logger = logger;
-        _time = time;
+        _failures = failures;
         _telemetry = telemetry;
         List<IPEndPoint> endPoints = Reserve(addresses, port);
         EndPoints = endPoints;
@@ -77,11 +74,10 @@ internal sealed class EpollEngine : ChannelEngine
         await Task.WhenAll(_shards.Select(static shard => shard.Stopped));
     }
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         foreach (EpollShard shard in _shards)
-            shard.Dispose();
-        return ValueTask.CompletedTask;
+            await shard.DisposeAsync();
     }
 
     public EpollShard Shard(int index) => _shards[index];
@@ -132,15 +128,8 @@ internal sealed class EpollEngine : ChannelEngine
         Admission.Sockets.Leave();
     }
 
-    /// <summary>An accept failed for want of descriptors or memory. Told at most every ten seconds: it happens at every try.</summary>
-    public void ReportAcceptFailure(int errno)
-    {
-        long told = Interlocked.Read(ref _acceptFailureTold);
-        if (told != 0 && _time.GetElapsedTime(told) < TimeSpan.FromSeconds(10))
-            return;
-        Interlocked.Exchange(ref _acceptFailureTold, _time.GetTimestamp());
-        _logger.AcceptFailed(Marshal.GetPInvokeErrorMessage(errno));
-    }
+    /// <summary>An accept failed, most likely for want of descriptors or memory.</summary>
+    public void ReportAcceptFailure(int errno) => _failures.Report(Marshal.GetPInvokeErrorMessage(errno));
 
     protected override IShardMailbox MailboxOf(int shard) => _shards[shard];
 

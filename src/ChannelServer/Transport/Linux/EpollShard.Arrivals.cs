@@ -62,17 +62,15 @@ internal sealed partial class EpollShard
                 Take(new SocketSession(fd, peer.ToIPAddress()), LibC.EPOLLIN);
                 return AcceptResult.Taken;
             }
-            if (fd is -LibC.EMFILE or -LibC.ENFILE or -LibC.ENOBUFS or -LibC.ENOMEM)
-            {
-                _engine.ReportAcceptFailure(-fd);
-                if (!MakeRoom())
-                    return AcceptResult.Exhausted;
-            }
-            // A connection that was gone before we came is no reason to leave the others waiting.
-            else if (fd != -LibC.ECONNABORTED)
-            {
+            if (fd == -LibC.EAGAIN)
                 return AcceptResult.None;
-            }
+            // A connection that was gone before we came is no reason to leave the others waiting.
+            if (fd == -LibC.ECONNABORTED)
+                continue;
+            _engine.ReportAcceptFailure(-fd);
+            // Of another fault the next try would most likely meet the same.
+            if (fd is not (-LibC.EMFILE or -LibC.ENFILE or -LibC.ENOBUFS or -LibC.ENOMEM) || !MakeRoom())
+                return AcceptResult.Exhausted;
         }
     }
 
@@ -249,7 +247,7 @@ internal sealed partial class EpollShard
 
         Taken,
 
-        /// <summary>Somebody is, and there is nothing left to take him with.</summary>
+        /// <summary>Somebody is, and cannot be taken for now.</summary>
         Exhausted,
     }
 }

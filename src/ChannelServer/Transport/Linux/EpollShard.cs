@@ -9,7 +9,7 @@ namespace ChannelServer.Transport.Linux;
 /// threads only post letters. One turn of the loop: deadlines, ready sockets, letters, and then one write for each session that
 /// has anything to send.
 /// </summary>
-internal sealed partial class EpollShard : IShardMailbox, IDisposable
+internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
 {
     /// <summary>Events taken by one wait. More would let the first of them wait for the last.</summary>
     private const int EventsPerTurn = 256;
@@ -46,6 +46,11 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
     private int _isAsleep;
     private long _drainTicks;
     private long _stopAt = long.MaxValue;
+    private int _isOver;
+    private int _isDisposed;
+
+    // Whoever starts it and frees it.
+    private Thread? _thread;
 
     // The shard's thread.
     private readonly ConnectionTable _connections = new();
@@ -76,11 +81,34 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
     /// <summary>Completes when the thread has closed all its sockets and ended.</summary>
     public Task Stopped => _stopped.Task;
 
-    /// <summary>Frees the bell, for when nobody rings any more. The thread closes all else.</summary>
-    public void Dispose() => _ = LibC.Close(_bell);
-
     /// <summary>Starts the thread.</summary>
-    public void Start(int index) => new Thread(Run) { Name = $"shard {index}", IsBackground = true }.Start();
+    public void Start(int index)
+    {
+        _thread = new Thread(Run) { Name = $"shard {index}", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>
+    /// Cuts what <see cref="Stop"/> has not ended, and frees everything. The bell goes last: while the thread can still sleep, others ring, and its
+    /// number may be somebody else's as soon as it is closed.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 1)
+            return;
+        if (_thread is not null)
+        {
+            Stop(TimeSpan.Zero, TimeSpan.Zero);
+            await Stopped;
+        }
+        else
+        {
+            foreach (Listener listener in _listeners)
+                listener.Dispose();
+            _epoll.Dispose();
+        }
+        _ = LibC.Close(_bell);
+    }
 
     /// <summary>Posts a fact of a session on pipes.</summary>
     public void Post(PipeSession session, PipeFact fact) => Post(new Letter(session, fact, null, null));
@@ -95,6 +123,11 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
     public void Close(SocketSession session)
     {
         Forget(session);
+        CloseSocket(session);
+    }
+
+    private void CloseSocket(SocketSession session)
+    {
         _ = LibC.Close(session.Fd);
         _engine.Admission.Sockets.Leave();
         _engine.Admission.Release(ref session.Ticket);
@@ -105,6 +138,20 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
         _letters.Enqueue(letter);
         if (Interlocked.Exchange(ref _isAsleep, 0) == 1)
             Ring();
+        // Looked at behind the letter, as the thread looks for letters behind it: one of both finds what nobody will read.
+        if (Volatile.Read(ref _isOver) == 1)
+            ReturnLetters();
+    }
+
+    /// <summary>Closes the connections that were on their way here when the thread ended.</summary>
+    private void ReturnLetters()
+    {
+        while (_letters.TryDequeue(out Letter letter))
+        {
+            // A session on pipes is the HTTP server's to close.
+            if (letter.Session is SocketSession session)
+                CloseSocket(session);
+        }
     }
 
     private void Ring() => _ = LibC.Ring(_bell);
@@ -134,6 +181,8 @@ internal sealed partial class EpollShard : IShardMailbox, IDisposable
         }
         foreach (SocketSession session in _connections.All())
             Close(session);
+        Interlocked.Exchange(ref _isOver, 1);
+        ReturnLetters();
         _epoll.Dispose();
         _stopped.SetResult();
     }
