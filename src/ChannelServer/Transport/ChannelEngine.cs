@@ -25,6 +25,9 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     /// </summary>
     public const int SendBuffer = 32 * 1024;
 
+    /// <summary>Milliseconds by which a deadline may be late. All deadlines are seconds; a thousand wake-ups a second are not free.</summary>
+    private const int DeadlineGrain = 10;
+
     /// <summary>How long those who are at the door when it closes have to say what they want, and to hear that it is too late.</summary>
     public static readonly TimeSpan LastCall = TimeSpan.FromMilliseconds(250);
 
@@ -50,6 +53,12 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
     public abstract Task StopAsync(TimeSpan window, TimeSpan patience, CancellationToken hurry);
 
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>
+    /// How long to wait for a deadline that is so far away, in whole grains: a wait that ends early would only spin, and pings that fall due one by one
+    /// are written together.
+    /// </summary>
+    public static double MillisecondsFor(TimeSpan distance) => Math.Max(0, Math.Ceiling(distance.TotalMilliseconds / DeadlineGrain) * DeadlineGrain);
 
     /// <summary>Makes a session on pipes of a right upgrade, for the shard that owns its channel, unless it is not admitted.</summary>
     /// <param name="head">The request head.</param>

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace ChannelServer.Transport;
 
@@ -22,17 +21,12 @@ internal struct PipeOutput(PipeConnection connection, PipeSession session)
     /// </summary>
     private const int WriteSize = 16 * 1024;
 
-    // Of <netinet/tcp.h>: tcpi_bytes_acked follows 120 octets of other facts.
-    private const int IPPROTO_TCP = 6;
-    private const int TCP_INFO = 11;
-    private const int AckedOffset = 120;
-
     private readonly Socket? _socket = NonBlocking(connection);
     private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _flush;
     private ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter _send;
     private byte[]? _sending;
     private int _writing;
-    private ulong _acked;
+    private ulong _acknowledged;
 
     /// <summary>Whether a write is under way.</summary>
     public readonly bool IsWriting => _writing > 0;
@@ -92,9 +86,11 @@ internal struct PipeOutput(PipeConnection connection, PipeSession session)
     /// </summary>
     public bool HasProgressed()
     {
-        ulong before = _acked;
-        _acked = Acked();
-        return _acked > before;
+        if (_socket is null)
+            return false;
+        ulong before = _acknowledged;
+        _acknowledged = TcpProgress.Acknowledged(_socket);
+        return _acknowledged > before;
     }
 
     /// <summary>Cuts the connection if a write is under way, which ends that.</summary>
@@ -133,27 +129,11 @@ internal struct PipeOutput(PipeConnection connection, PipeSession session)
         octets.CopyTo(_sending);
         _send = _socket!.SendAsync(_sending.AsMemory(0, octets.Length), SocketFlags.None).ConfigureAwait(false).GetAwaiter();
         _writing = octets.Length;
-        _acked = Acked();
+        _acknowledged = TcpProgress.Acknowledged(_socket);
         if (_send.IsCompleted)
             return TryFinish(out written);
         _send.UnsafeOnCompleted(session.TellWritten);
         return true;
-    }
-
-    /// <summary>Octets that the client's system has acknowledged; 0 where this system does not tell.</summary>
-    private readonly ulong Acked()
-    {
-        if (_socket is null || !OperatingSystem.IsLinux())
-            return 0;
-        Span<byte> info = stackalloc byte[AckedOffset + sizeof(ulong)];
-        try
-        {
-            return _socket.GetRawSocketOption(IPPROTO_TCP, TCP_INFO, info) == info.Length ? MemoryMarshal.Read<ulong>(info[AckedOffset..]) : 0;
-        }
-        catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
-        {
-            return 0;
-        }
     }
 
     private static Socket? NonBlocking(PipeConnection connection)

@@ -148,8 +148,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
             return;
         _armedFor = next;
         TimeSpan wait = next - _core.Now;
-        // Rounded up: a timer that is early finds nothing due.
-        _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(Math.Max(0, wait.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
+        _timer.Change(TimeSpan.FromMilliseconds(ChannelEngine.MillisecondsFor(wait)), Timeout.InfiniteTimeSpan);
     }
 
     private readonly record struct Letter(PipeSession Session, PipeFact Fact);

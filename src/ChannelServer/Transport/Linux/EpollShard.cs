@@ -20,9 +20,6 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     /// <summary>Letters handled in one turn, so that time goes on while others keep posting.</summary>
     private const int LettersPerTurn = 256;
 
-    /// <summary>Milliseconds by which a deadline may be late. All deadlines are seconds; a thousand wake-ups a second are not free.</summary>
-    private const int DeadlineGrain = 10;
-
     /// <summary>Keys of descriptors that are no connections have this generation.</summary>
     private const ulong NoConnection = 0xFFFF_FFFF_0000_0000;
 
@@ -190,6 +187,9 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     /// <summary>Does what has fallen due, and says when the next thing will.</summary>
     private TimeSpan PassTime(TimeSpan now)
     {
+        // Before the deadlines, one of which may be that of a write without progress.
+        if (_looksAt <= now)
+            LookForProgress(now);
         do
         {
             _core.Advance(now);
@@ -197,8 +197,6 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
         }
         while (_core.NextDeadline <= now);
 
-        if (_retriesAt <= now)
-            RetryFull(now);
         while (_heads.TryTakeDue(now, out Session late))
             GiveUp((SocketSession)late);
         while (_answers.TryTakeDue(now, out Session lingering))
@@ -209,7 +207,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
             WatchListeners(LibC.EPOLLIN, isNew: false);
         }
         TimeSpan nextEnd = Interlocked.Read(ref _stopAt) < long.MaxValue ? Drain(now) : TimeSpan.MaxValue;
-        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, _retriesAt, nextEnd);
+        return Min(_core.NextDeadline, _heads.NextDue, _answers.NextDue, _acceptsAgainAt, _looksAt, nextEnd);
     }
 
     private void Handle(ulong key, uint events)
@@ -303,15 +301,11 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
         return least;
     }
 
-    /// <summary>
-    /// Rounded up to the grain: a wait that ends early would only spin, and pings that fall due one by one are written together.
-    /// </summary>
     private static int MillisecondsUntil(TimeSpan next, TimeSpan now)
     {
         if (next == TimeSpan.MaxValue)
             return -1;
-        double grains = Math.Ceiling((next - now).TotalMilliseconds / DeadlineGrain);
-        return (int)Math.Clamp(grains * DeadlineGrain, 0, int.MaxValue);
+        return (int)Math.Min(ChannelEngine.MillisecondsFor(next - now), int.MaxValue);
     }
 
     /// <summary>What other threads tell: a fact of a session on pipes, or a connection that moves here.</summary>

@@ -131,6 +131,18 @@ internal static unsafe partial class LibC
     public static int SetOption(int fd, int level, int option, int value) =>
         Result(setsockopt(fd, level, option, &value, sizeof(int)));
 
+    /// <summary>An option whose value is a structure, or as much of it as there is room for. getsockopt(2).</summary>
+    /// <returns>Octets of it.</returns>
+    public static int GetOption(int fd, int level, int option, Span<byte> value)
+    {
+        uint length = (uint)value.Length;
+        fixed (byte* octets = value)
+        {
+            int result = Result(getsockopt(fd, level, option, octets, &length));
+            return result < 0 ? result : (int)length;
+        }
+    }
+
     /// <summary>An option whose value is an int. getsockopt(2).</summary>
     public static int GetOption(int fd, int level, int option, out int value)
     {

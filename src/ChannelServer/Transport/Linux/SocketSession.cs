@@ -47,8 +47,8 @@ internal sealed class SocketSession : DriverSession
     /// <summary>Whether the socket has not taken all that was to be written.</summary>
     public bool AwaitsRoom { get; private set; }
 
-    /// <summary>Whether its shard tries from time to time.</summary>
-    public bool IsRetried { get; set; }
+    /// <summary>Whether its shard looks for progress from time to time.</summary>
+    public bool IsLookedAfter { get; set; }
 
     /// <summary>The part of a request head that has come; null as soon as it is complete.</summary>
     public byte[]? PartialHead { get; set; }
@@ -133,6 +133,6 @@ internal sealed class SocketSession : DriverSession
         AwaitsRoom = awaits;
         _shard!.Watch(this, Interest);
         if (awaits)
-            _shard.Retry(this);
+            _shard.LookAfter(this);
     }
 }
