@@ -70,10 +70,11 @@ internal sealed class Driver(World world, Referee referee, Prng chance)
     public void Turn()
     {
         _isTurnDue = false;
-        int rounds = 0;
+        // No more than everything that can have a deadline, each with one at a time.
+        int left = referee.Model.Unfinished.Count + referee.Model.Held + referee.Model.Channels.Count + 2;
         do
         {
-            SimulationFailure.Unless(rounds++ <= referee.Model.Unfinished.Count + 2, "Deadlines do not come to an end");
+            SimulationFailure.Unless(left-- > 0, "Deadlines do not come to an end");
             referee.Advance(world.Now);
             ServeTouched();
         }
