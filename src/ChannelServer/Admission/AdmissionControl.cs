@@ -74,7 +74,7 @@ internal sealed class AdmissionControl
         if (refusal.IsNone)
             ticket = new Ticket(network);
         else
-            Report(refusal, address);
+            _telemetry.UpgradeRefused(refusal.Reason, address);
         return refusal;
     }
 
@@ -83,9 +83,8 @@ internal sealed class AdmissionControl
     /// <param name="address">The client's address in canonical form; null when it is not known.</param>
     public Refusal RefuseRequest(RefusalReason fault, IPAddress? address)
     {
-        Refusal refusal = new(fault);
-        Report(refusal, address);
-        return refusal;
+        _telemetry.UpgradeRefused(fault, address);
+        return new Refusal(fault);
     }
 
     /// <summary>The answer to a request whose head could not be read. Nobody knows what it wanted, nor whose it is behind a proxy.</summary>
@@ -93,18 +92,16 @@ internal sealed class AdmissionControl
     /// <param name="peer">The other end of its connection.</param>
     public Refusal RefuseHead(RefusalReason fault, IPAddress? peer)
     {
-        Refusal refusal = new(fault);
-        _telemetry.HeadRefused(refusal.Status, fault.Tag(), fault.Advice(), peer);
-        return refusal;
+        _telemetry.HeadRefused(fault, peer);
+        return new Refusal(fault);
     }
 
     /// <summary>The answer to a request whose head is not complete, and cannot be waited for since memory is short.</summary>
     /// <param name="peer">The other end of its connection.</param>
     public Refusal RefuseHeadForMemory(IPAddress? peer)
     {
-        Refusal refusal = Refuse(RefusalReason.Memory, _fullWait);
-        _telemetry.HeadRefused(refusal.Status, refusal.Reason.Tag(), refusal.Reason.Advice(), peer);
-        return refusal;
+        _telemetry.HeadRefused(RefusalReason.Memory, peer);
+        return Refuse(RefusalReason.Memory, _fullWait);
     }
 
     /// <summary>
@@ -119,9 +116,8 @@ internal sealed class AdmissionControl
     {
         if (await _reputation!.AskAsync(address) != Standing.Bad)
             return default;
-        Refusal refusal = new(RefusalReason.Reputation);
-        Report(refusal, address);
-        return refusal;
+        _telemetry.UpgradeRefused(RefusalReason.Reputation, address);
+        return new Refusal(RefusalReason.Reputation);
     }
 
     /// <summary>The connection of a ticket is closed. A ticket that was given back is none any more.</summary>
@@ -161,13 +157,10 @@ internal sealed class AdmissionControl
     private void Tell(RefusalReason broken, ClientNetwork network, IPAddress? address)
     {
         if (_limiter.TellsClientsApart(network))
-            _telemetry.LimitNotEnforced(broken.Tag(), broken.Advice(), address);
+            _telemetry.LimitNotEnforced(broken, address);
         else if (Interlocked.Exchange(ref _warned, 1) == 0)
             _telemetry.ClientsNotToldApart(address);
     }
-
-    private void Report(Refusal refusal, IPAddress? address) =>
-        _telemetry.UpgradeRefused(refusal.Status, refusal.Reason.Tag(), refusal.Reason.Advice(), address);
 
     private static Refusal Refuse(RefusalReason reason, TimeSpan wait) => Refusal.For(reason, wait, Random.Shared.NextDouble());
 }

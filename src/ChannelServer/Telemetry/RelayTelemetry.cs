@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Net;
+using ChannelServer.Admission;
 using ChannelServer.Relay;
 
 namespace ChannelServer.Telemetry;
@@ -133,32 +134,28 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     public void Failed(Exception exception) => _logger.ChannelFailed(exception);
 
     /// <summary>A request for a channel was answered with an HTTP status instead of an upgrade.</summary>
-    /// <param name="status">The status.</param>
-    /// <param name="reason">Why, in a word of ours; never text of the client's.</param>
-    /// <param name="advice">What an operator can do about it.</param>
+    /// <param name="reason">Why.</param>
     /// <param name="address">The client's address, as far as it is known.</param>
-    public void UpgradeRefused(int status, string reason, string advice, IPAddress? address)
+    public void UpgradeRefused(RefusalReason reason, IPAddress? address)
     {
         CountRefusal(reason);
-        _logger.UpgradeRefused(reason, status, advice, new LoggedAddress(address, _remote));
+        _logger.UpgradeRefused(reason.Tag(), reason.Status(), reason.Advice(), new LoggedAddress(address, _remote));
     }
 
     /// <summary>A request was answered with an HTTP status before its head could be read: it counts as one for a channel.</summary>
-    /// <param name="status">The status.</param>
-    /// <param name="reason">Why, in a word of ours.</param>
-    /// <param name="advice">What an operator can do about it.</param>
+    /// <param name="reason">Why.</param>
     /// <param name="peer">The other end of the connection: the client, or a proxy.</param>
-    public void HeadRefused(int status, string reason, string advice, IPAddress? peer)
+    public void HeadRefused(RefusalReason reason, IPAddress? peer)
     {
         CountRefusal(reason);
-        _logger.HeadRefused(reason, status, advice, new LoggedAddress(peer, _remote));
+        _logger.HeadRefused(reason.Tag(), reason.Status(), reason.Advice(), new LoggedAddress(peer, _remote));
     }
 
     /// <summary>An address is over one of its limits, and limits are only told.</summary>
-    public void LimitNotEnforced(string limit, string advice, IPAddress? address)
+    public void LimitNotEnforced(RefusalReason limit, IPAddress? address)
     {
-        _notEnforced.Add(1, new KeyValuePair<string, object?>(ReasonTag, limit));
-        _logger.LimitNotEnforced(limit, advice, new LoggedAddress(address, _remote));
+        _notEnforced.Add(1, new KeyValuePair<string, object?>(ReasonTag, limit.Tag()));
+        _logger.LimitNotEnforced(limit.Tag(), limit.Advice(), new LoggedAddress(address, _remote));
     }
 
     /// <summary>More comes from one private or unknown address than one client does: limits per address have no effect.</summary>
@@ -172,10 +169,10 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
 
     public void Dispose() => Meter.Dispose();
 
-    private void CountRefusal(string reason)
+    private void CountRefusal(RefusalReason reason)
     {
         _requested.Add(1, Error);
-        _upgradesRefused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason));
+        _upgradesRefused.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason.Tag()));
     }
 
     private static bool NamedAChannel(EndReason reason) =>

@@ -123,9 +123,7 @@ public sealed class ShardFaultTests
     public void A_fault_while_time_passes_ends_its_channel()
     {
         ShardHarness shard = new(resumeWindow: 10);
-        Broken sender = new() { IsWell = true };
-        TestClient one = shard.Open(version: ProtocolVersion.Two);
-        TestClient two = shard.Join(one, sender: sender, version: ProtocolVersion.Two);
+        (TestClient one, TestClient two, Broken sender) = PairThatWillBreak(shard);
         (TestClient bystander, TestClient friend) = shard.Pair();
         shard.Break(two);
         sender.IsWell = false;
@@ -140,9 +138,7 @@ public sealed class ShardFaultTests
     public void After_a_fault_in_what_is_told_of_a_peer_others_are_told_again()
     {
         ShardHarness shard = new(resumeWindow: 10);
-        Broken sender = new() { IsWell = true };
-        TestClient one = shard.Open(version: ProtocolVersion.Two);
-        TestClient two = shard.Join(one, sender: sender, version: ProtocolVersion.Two);
+        (_, TestClient two, Broken sender) = PairThatWillBreak(shard);
         TestClient bystander = shard.Open(version: ProtocolVersion.Two);
         TestClient friend = shard.Join(bystander);
         sender.IsWell = false;
@@ -152,6 +148,14 @@ public sealed class ShardFaultTests
         Assert.Equal(SessionPhase.Finished, two.Phase);
         shard.Break(friend);
         Assert.Contains("\"away\"", bystander.Texts.Last(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Two of version 2, one of whom cannot be described any more once that is said.</summary>
+    private static (TestClient One, TestClient Two, Broken Sender) PairThatWillBreak(ShardHarness shard)
+    {
+        Broken sender = new() { IsWell = true };
+        TestClient one = shard.Open(version: ProtocolVersion.Two);
+        return (one, shard.Join(one, sender: sender, version: ProtocolVersion.Two), sender);
     }
 
     private sealed class Broken() : SenderMetadata("{}"u8.ToArray())

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using ChannelServer.Admission;
 using ChannelServer.Relay;
 using ChannelServer.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -60,7 +61,7 @@ public sealed class StatsdTests : IDisposable
             _telemetry.SessionBegan(SessionStart.Joined);
             _telemetry.SessionRefused(EndReason.ChannelFull, IPAddress.Loopback);
             _telemetry.SessionRefused(EndReason.ChannelUnavailable, null);
-            _telemetry.UpgradeRefused(426, "no_upgrade", "advice", null);
+            _telemetry.UpgradeRefused(RefusalReason.NoUpgrade, null);
             _telemetry.SessionEnded(End(EndReason.ClientTimeout, 12));
             _telemetry.SessionEnded(End(EndReason.ChannelExpired, 300));
             _telemetry.ChannelEnded(EndReason.ChannelExpired, ChannelOutcome.Expired);
