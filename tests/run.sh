@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds once, runs every test project, the real client and the JavaScript client (in a browser too), and adds up. Ends with the line
+# Builds once, runs every test project, the real client and the JavaScript client (in a browser too), and adds up. Ends with what failed,
+# once more, and the line
 #   N passed, N failed, N skipped
 # and with a status other than 0 if anything failed, or if nothing ran.
 set -uo pipefail
@@ -7,6 +8,8 @@ cd "$(dirname "$0")/.."
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 NO_COLOR=1
 passed=0 failed=0 skipped=0
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 
 # What speaks to a server process does so once for each engine that this system has.
 engines=${CHANNEL_SERVER_ENGINE:-kestrel}
@@ -20,7 +23,20 @@ add() { # add PASSED FAILED SKIPPED
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
+# Keeps the lines of a log that tell of a failure, and what follows them: a log is long, and its reader may have its end alone.
+note_failures() { # note_failures NAME LOG
+  local found
+  found=$(grep -E -A 12 '\[FAIL\]|^not ok' "$2" | cut -c 1-400 | head -60)
+  [ -z "$found" ] || printf '\n-- %s\n%s\n' "$1" "$found" >>"$failures"
+}
+
 finish() {
+  if [ -s "$failures" ]; then
+    say "What failed"
+    cat "$failures"
+    say "Their names"
+    grep -E '^-- |\[FAIL\]|^not ok|ended with status' "$failures"
+  fi
   printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
   exit
@@ -47,7 +63,7 @@ run_project() { # run_project FOLDER [REMARK]
   log=$(mktemp)
   say "$name${2:+, $2}"
   dotnet "$dll" -noColor -noLogo 2>&1 | tee "$log"
-  tally "$name" "$log" "${PIPESTATUS[0]}"
+  tally "$name${2:+, $2}" "$log" "${PIPESTATUS[0]}"
 }
 
 # For tests that mostly wait: all engines at once.
@@ -67,7 +83,7 @@ run_engines_together() { # run_engines_together FOLDER
     pids=("${pids[@]:1}")
     say "$name, engine $engine"
     cat "$logs/$engine"
-    tally "$name" "$logs/$engine" "$status"
+    tally "$name, engine $engine" "$logs/$engine" "$status"
   done
   rm -r "$logs"
 }
@@ -75,11 +91,12 @@ run_engines_together() { # run_engines_together FOLDER
 tally() { # tally NAME LOG STATUS: adds the counts of a test executable's run
   local total errors bad not name=$1 log=$2 status=$3
   total=$(count Total "$log") errors=$(count Errors "$log") bad=$(count Failed "$log") not=$(count Skipped "$log")
+  note_failures "$name" "$log"
   rm -f "$log"
   bad=$((${bad:-0} + ${errors:-0})) not=${not:-0}
   # A crash, or a fixture that failed, shows in the status alone.
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
-    echo "$name ended with status $status"
+    echo "$name ended with status $status" | tee -a "$failures"
     bad=1
   fi
   local ok=$((${total:-0} - bad - not))
@@ -111,6 +128,7 @@ run_schemas() {
   node --test --test-reporter=tap tests/Schema/schema.test.js >"$log" 2>&1
   status=$?
   grep -A 20 '^not ok' "$log"
+  note_failures "schemas" "$log"
   add_lines "$status" "$(sed -nE 's/^# pass ([0-9]+)$/\1/p' "$log")" "$(sed -nE 's/^# fail ([0-9]+)$/\1/p' "$log")"
   rm -f "$log"
 }
@@ -133,6 +151,7 @@ run_script() { # run_script SCRIPT ENGINE: a script that ends with the line "N p
   echo "engine $2, ${1##*/}:"
   CHANNEL_SERVER_ENGINE=$2 node "$1" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
+  note_failures "${1##*/}, engine $2" "$log"
   add_lines "$status" "$(sed -nE 's/^([0-9]+) passed, .*/\1/p' "$log")" "$(sed -nE 's/.* passed, ([0-9]+) failed.*/\1/p' "$log")" \
     "$(sed -nE 's/.* failed, ([0-9]+) skipped$/\1/p' "$log")"
   rm -f "$log"
