@@ -127,6 +127,8 @@ public sealed partial class ServerProcess : IAsyncDisposable
         string[] command = Environment.GetEnvironmentVariable("CHANNEL_SERVER_COMMAND") is { Length: > 0 } given
             ? given.Split(' ', StringSplitOptions.RemoveEmptyEntries)
             : ["dotnet", Path.Combine(Repository.Root, "src/ChannelServer/bin", Repository.Configuration, "net10.0/channelserver.dll")];
+        if (IgnoresSigint())
+            command = ["env", "--default-signal=INT", .. command];
         if (descriptors is not null)
             command = ["prlimit", string.Create(CultureInfo.InvariantCulture, $"--nofile={descriptors}"), .. command];
         string[] engine = Environment.GetEnvironmentVariable("CHANNEL_SERVER_ENGINE") is { Length: > 0 } name ? [$"--engine={name}"] : [];
@@ -142,6 +144,19 @@ public sealed partial class ServerProcess : IAsyncDisposable
         foreach ((string key, string value) in environment)
             start.Environment[key] = value;
         return new ServerProcess(Process.Start(start)!, port);
+    }
+
+    /// <summary>
+    /// Whether this process was told to ignore SIGINT, as a shell without job control tells whatever it starts in the background. A server
+    /// inherits that, and abides by it.
+    /// </summary>
+    private static bool IgnoresSigint()
+    {
+        const string SigIgn = "SigIgn:";
+        if (!OperatingSystem.IsLinux() || File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(SigIgn, StringComparison.Ordinal)) is not { } line)
+            return false;
+        ulong ignored = ulong.Parse(line.AsSpan(SigIgn.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        return (ignored >> (Sigint - 1) & 1) != 0;
     }
 
     /// <summary>Whether a request gets an answer. A connection alone proves little: a server may look whether its port is free.</summary>
