@@ -18,6 +18,9 @@ internal sealed class RawConnection : IAsyncDisposable
 
     private RawConnection(Socket socket) => _socket = socket;
 
+    /// <summary>Octets that the kernel has received and that nobody has read.</summary>
+    public int Unread => _socket.Available;
+
     /// <param name="from">The source address; any of 127.0.0.0/8 makes one machine look like many.</param>
     /// <param name="receiveBuffer">A small one makes a slow reader slow sooner.</param>
     public static async Task<RawConnection> ConnectAsync(IPEndPoint server, IPAddress? from = null, int? receiveBuffer = null)

@@ -26,6 +26,8 @@ internal sealed partial class NetworkPair : IDisposable
 
     public IPAddress ServerAddress { get; } = IPAddress.Parse("10.213.77.1");
 
+    public IPAddress ClientAddress { get; } = IPAddress.Parse("10.213.77.2");
+
     /// <summary>The command that starts a program beside the server's end.</summary>
     public string[] ServerPrefix => ["ip", "netns", "exec", _server];
 

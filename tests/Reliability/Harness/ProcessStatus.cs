@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Runtime.InteropServices;
 
 namespace ChannelServer.Reliability.Harness;
@@ -22,6 +23,17 @@ internal static partial class ProcessStatus
     public static string DescriptorLimit(int process) =>
         File.ReadLines($"/proc/{process}/limits").First(static line => line.StartsWith("Max open files", StringComparison.Ordinal))
             ["Max open files".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0];
+
+    /// <summary>Octets that the kernel has taken for a client and that its kernel has not acknowledged, over all connections in the process's network to that address.</summary>
+    public static long SendQueue(int process, IPAddress client)
+    {
+        // "0: 014DD50A:1F90 024DD50A:D2F0 01 00000A2B:00000000 ...": local, remote, state, queues. Addresses as the machine stores them, the first octet last.
+        string remote = string.Concat(client.GetAddressBytes().Reverse().Select(static octet => octet.ToString("X2", CultureInfo.InvariantCulture))) + ":";
+        return File.ReadLines($"/proc/{process}/net/tcp")
+            .Select(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(fields => fields[2].StartsWith(remote, StringComparison.Ordinal))
+            .Sum(static fields => long.Parse(fields[4].AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+    }
 
     public static long ResidentKilobytes(int process) => Field(process, "VmRSS:");
 
