@@ -46,6 +46,9 @@ internal sealed class EngineHost : IAsyncDisposable
         ? epoll.EndPoints.Select(static endPoint => $"http://{endPoint}")
         : _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
 
+    /// <summary>Connections that there are, whatever they carry.</summary>
+    public int Connections => _entrance.Admission.Sockets.Count;
+
     /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
     /// <param name="settings">What the operator wants.</param>
     /// <param name="proxies">Whose word about a client is believed.</param>
@@ -173,7 +176,8 @@ internal sealed class EngineHost : IAsyncDisposable
             });
         }
         AcceptFailures failures = new(loggers.CreateLogger(typeof(KestrelEngine).FullName!), time);
-        return (engine, new PoliteListenerFactory(sockets, failures, time, loggers.CreateLogger(TransportCategory)));
+        return (engine, new PoliteListenerFactory(
+            sockets, entrance.Admission.Sockets, engine.MakeRoom, failures, time, loggers.CreateLogger(TransportCategory)));
     }
 
     /// <summary>A heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.</summary>

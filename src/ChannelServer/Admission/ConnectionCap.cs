@@ -16,6 +16,12 @@ internal sealed class ConnectionCap(int most)
     /// <summary>Connections without a channel for which there is room in any case: health checks, requests that arrive, answers.</summary>
     private const int Visitors = 64;
 
+    /// <summary>
+    /// Connections by which those that are accepted may be ahead of those that have been looked at, where the two are done in different places: a
+    /// part of what is kept for everything else.
+    /// </summary>
+    internal const int Ahead = 24;
+
     private const int Least = 16;
 
     private int _count;
@@ -23,6 +29,12 @@ internal sealed class ConnectionCap(int most)
     public int Count => Volatile.Read(ref _count);
 
     public bool IsReached => Count >= most;
+
+    /// <summary>Whether there are more than may be: of those that were counted as they came, somebody has to go.</summary>
+    public bool IsExceeded => Count > most;
+
+    /// <summary>Whether there are so many more that no other may come before somebody has gone.</summary>
+    public bool IsOverrun => Count >= most + Ahead;
 
     /// <summary>How many connections may carry channels.</summary>
     /// <param name="setting"><c>max_connections</c>; 0 derives it from the descriptors.</param>

@@ -44,17 +44,16 @@ internal sealed class KestrelEngine : ChannelEngine
             .Select(index => new PipeShard(index, shards, limits, observer, time, new RandomReserve().Fill))];
     }
 
-    /// <summary>The connection middleware.</summary>
+    /// <summary>The connection middleware. The listener has counted the connection.</summary>
     /// <remarks>What it holds while it waits, each idle connection costs. So all that comes before a session runs is in methods of its own.</remarks>
     public async Task HandleAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        // Kestrel would accept until there is no descriptor left, and the runtime, which opens files as it goes, then ends the process. And a
-        // request head takes memory before anybody can refuse it.
-        if (Admission.Sockets.IsReached)
-            _undecided.CutOldest(TimeSpan.Zero);
+        // Without a descriptor left the runtime, which opens files as it goes, ends the process. And a request head takes memory before anybody
+        // can refuse it.
+        if (Admission.Sockets.IsExceeded)
+            MakeRoom();
         else if (!Admission.HasMemory)
             _undecided.CutOldest(_patienceWhenShort);
-        Admission.Sockets.Enter();
         PipeSession? session = null;
         try
         {
@@ -69,6 +68,9 @@ internal sealed class KestrelEngine : ChannelEngine
             Admission.Sockets.Leave();
         }
     }
+
+    /// <summary>Cuts the connection that is worth least: of those that have not said what they want, or have had their answer, the oldest.</summary>
+    public void MakeRoom() => _undecided.CutOldest(TimeSpan.Zero);
 
     /// <inheritdoc/>
     /// <remarks>The sockets are Kestrel's: it waits for them when it is stopped itself.</remarks>

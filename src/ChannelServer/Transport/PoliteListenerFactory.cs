@@ -1,19 +1,24 @@
 using System.Net;
 using System.Net.Sockets;
+using ChannelServer.Admission;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace ChannelServer.Transport;
 
 /// <summary>
-/// Kestrel's transport of sockets with another end: who waits in a listener's queue when the server stops is answered. The platform's own closes
-/// the listener on them, and the kernel resets every one.
+/// Kestrel's transport of sockets with a bound and another end. It counts what it accepts, and leaves in the kernel's queue what there is no room for: Kestrel
+/// looks at a connection on another thread, and on a busy machine would accept until no descriptor is left, without which the runtime ends the process. And
+/// who waits in the queue when the server stops is answered: the platform's own closes the listener on them, and the kernel resets every one.
 /// </summary>
 /// <param name="options">Of the connections.</param>
+/// <param name="sockets">Counts the connections; who serves one takes it off again.</param>
+/// <param name="makeRoom">Gives up the connection that is worth least, if one is worth little.</param>
 /// <param name="failures">Told when accepting fails.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">For Kestrel's transport.</param>
-internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions options, AcceptFailures failures, TimeProvider time, ILogger logger)
+internal sealed class PoliteListenerFactory(
+    SocketConnectionFactoryOptions options, ConnectionCap sockets, Action makeRoom, AcceptFailures failures, TimeProvider time, ILogger logger)
     : IConnectionListenerFactory
 {
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
@@ -24,7 +29,8 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
             // Accepted sockets inherit it. Left to itself the kernel hides megabytes from the outbox of a slow reader.
             socket.SendBufferSize = ChannelEngine.SendBuffer;
             socket.Listen(PoliteListener.Backlog);
-            return ValueTask.FromResult<IConnectionListener>(new PoliteListener(socket, new SocketConnectionContextFactory(options, logger), failures, time));
+            return ValueTask.FromResult<IConnectionListener>(
+                new PoliteListener(socket, new SocketConnectionContextFactory(options, logger), sockets, makeRoom, failures, time));
         }
         catch (SocketException)
         {
@@ -33,7 +39,8 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
         }
     }
 
-    private sealed class PoliteListener(Socket socket, SocketConnectionContextFactory connections, AcceptFailures failures, TimeProvider time)
+    private sealed class PoliteListener(
+        Socket socket, SocketConnectionContextFactory connections, ConnectionCap sockets, Action makeRoom, AcceptFailures failures, TimeProvider time)
         : IConnectionListener
     {
         /// <summary>Connections that may wait to be accepted; the kernel cuts it to its own limit.</summary>
@@ -41,6 +48,9 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
 
         /// <summary>How long no connection is accepted when there is no descriptor or memory for it. It stays in the queue.</summary>
         private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(50);
+
+        /// <summary>How long until it is looked again whether somebody has gone.</summary>
+        private static readonly TimeSpan _overrunPause = TimeSpan.FromMilliseconds(2);
 
         private readonly CancellationTokenSource _unbinding = new();
 
@@ -53,9 +63,16 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
                 Socket? accepted = null;
                 try
                 {
+                    while (sockets.IsOverrun)
+                    {
+                        makeRoom();
+                        await Task.Delay(_overrunPause, time, _unbinding.Token);
+                    }
                     accepted = await socket.AcceptAsync(_unbinding.Token);
                     accepted.NoDelay = true;
-                    return connections.Create(accepted);
+                    ConnectionContext connection = connections.Create(accepted);
+                    sockets.Enter();
+                    return connection;
                 }
                 catch (SocketException fault) when (accepted is not null || IsOfClient(fault))
                 {
@@ -65,7 +82,7 @@ internal sealed class PoliteListenerFactory(SocketConnectionFactoryOptions optio
                 catch (SocketException fault)
                 {
                     failures.Report(fault.Message);
-                    await Task.Delay(_pause, _unbinding.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(_pause, time, _unbinding.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
                 catch (Exception end) when (end is OperationCanceledException or ObjectDisposedException)
                 {

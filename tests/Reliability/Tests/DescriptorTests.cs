@@ -44,9 +44,9 @@ public sealed class DescriptorTests
         Assert.All(answers, answer => Assert.True(answer is "HTTP/1.1 101" or "HTTP/1.1 503", answer));
         int upgraded = answers.Count(answer => answer.EndsWith('1'));
         int refused = answers.Count(answer => answer.EndsWith('3'));
-        // 80 % of the descriptors at the most; everybody else who asked was told, except for those whose answer made room for others unread.
+        // 80 % of the descriptors at the most; everybody else who asked was told. On Kestrel's threads one may be taken for silent who has just asked.
         Assert.InRange(upgraded, 200, 409);
-        Assert.InRange(refused, 500, 1000 - upgraded);
+        Assert.InRange(refused, 950 - upgraded, 1000 - upgraded);
         Stopwatch waited = Stopwatch.StartNew();
         await trial.ExpectHealthAsync();
         await using (ChannelClient newcomer = await trial.OpenAsync())

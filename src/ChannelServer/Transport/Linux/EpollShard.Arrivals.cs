@@ -34,7 +34,12 @@ internal sealed partial class EpollShard
         {
             AcceptResult result = AcceptOne(listener);
             if (result == AcceptResult.Taken)
+            {
+                // From here on one comes for one who goes, and who has asked meanwhile is to be heard before he is taken for silent.
+                if (_engine.Admission.Sockets.IsReached)
+                    return;
                 continue;
+            }
             // Level-triggered, an accept that cannot succeed would spin: the listener rests instead.
             if (result == AcceptResult.Exhausted)
             {
