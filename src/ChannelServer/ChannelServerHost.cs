@@ -36,6 +36,9 @@ public sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>The addresses that it listens on, such as <c>http://127.0.0.1:8000</c>; with <see cref="Settings.Port"/> 0 they tell which one it got.</summary>
     public IReadOnlyList<string> Addresses => [.. _engine!.Addresses];
 
+    /// <summary>Connections that there are, whatever they carry.</summary>
+    internal int Connections => _engine!.Connections;
+
     /// <summary>Starts a server.</summary>
     /// <param name="settings">What it is to be: of <see cref="Settings.Load"/>, or made by hand.</param>
     /// <param name="loggers">Where its log lines go. Those about clients are bounded by <c>log_rate</c> only in the server's own program.</param>

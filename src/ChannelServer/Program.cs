@@ -43,6 +43,7 @@ catch (IOException fault)
 }
 await using (host)
 {
+    using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Connections);
     await stop.Task;
     await host.StopAsync(hurry.Token);
 }

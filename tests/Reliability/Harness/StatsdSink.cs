@@ -26,8 +26,14 @@ internal sealed class StatsdSink : IDisposable
 
     public long Ended => _sums.Where(sum => sum.Key.StartsWith("conn.end|", StringComparison.Ordinal)).Sum(sum => sum.Value);
 
+    /// <summary>Of a moment within the last second.</summary>
+    public long LiveSessions => Gauge("conn.live");
+
+    /// <summary>Of a moment within the last second.</summary>
+    public long HeldSeats => Gauge("seat.held");
+
     /// <summary>Whether nothing is left: no session, no seat that is held, no channel. A gauge that was never told is no gauge.</summary>
-    public bool IsEmpty => Gauge("conn.live") == 0 && Gauge("seat.held") == 0 && ChannelsEnded == Sum("conn.request|new");
+    public bool IsEmpty => LiveSessions == 0 && HeldSeats == 0 && ChannelsEnded == Sum("conn.request|new");
 
     private long ChannelsEnded => _sums.Where(sum => sum.Key.StartsWith("channel.end|", StringComparison.Ordinal)).Sum(sum => sum.Value);
 

@@ -48,12 +48,6 @@ internal sealed record TrialOptions
     /// </summary>
     public bool FillsPools { get; init; }
 
-    /// <summary>
-    /// Resident memory that may come on top of 15 %, besides the pools: code compiled on the way and thread stacks, since what is resident before is only a
-    /// server just started. Seen was 1 MB, where nothing but the pools had filled.
-    /// </summary>
-    public int SlackMegabytes { get; init; } = 20;
-
     /// <summary>Megabytes that may live on the heap after a collection, beyond those that lived before. Seen was 3 MB, besides the pools.</summary>
     public const int HeapSlackMegabytes = 5;
 

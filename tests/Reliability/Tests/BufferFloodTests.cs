@@ -39,7 +39,6 @@ public sealed class BufferFloodTests
             Environment = group is null ? [("DOTNET_GCHeapHardLimit", $"{limit:x}")] : [],
             Settings = ["--max_connections=19500", "--log_rate=1"],
             // As in MemoryTests.
-            SlackMegabytes = Effort.Of(20, 200),
             FillsPools = true,
         });
         await ForEachAsync(Enumerable.Range(0, Clients), async i =>

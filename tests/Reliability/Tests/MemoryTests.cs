@@ -34,8 +34,6 @@ public sealed class MemoryTests
             Environment = group is null ? [("DOTNET_GCHeapHardLimit", $"{Limit:x}")] : [],
             // What clients have it hold is not bounded here, or memory would not run short.
             Settings = ["--max_connections=19500", "--log_rate=1", "--max_buffered=1099511627776"],
-            // What has come over the heap at full size is given back when it is short, not before.
-            SlackMegabytes = Effort.Of(20, 200),
             FillsPools = true,
         });
         byte[] start = octets == 0 ? [] : ClientFrame.Text(new string('x', octets + 1))[..octets];

@@ -1,0 +1,79 @@
+namespace ChannelServer;
+
+/// <summary>What a process has of memory, and what keeps it busy.</summary>
+/// <param name="Resident">Octets in memory.</param>
+/// <param name="Allocated">Octets allocated on the heap since the start.</param>
+/// <param name="Connections">How many there are.</param>
+internal readonly record struct MemoryFootprint(long Resident, long Allocated, int Connections);
+
+/// <summary>
+/// Gives memory back that a crowd has left behind. A server at rest allocates nothing, so that no collection would ever come: 14,000 clients that had gone
+/// were seen to leave 126 MB resident of a server of 47 MB (271 MB on Kestrel), for good. A collection stops all threads for some milliseconds, so it comes
+/// only where it is worth it: what it is expected to give back is much, and would not be taken again within minutes. For the program alone: in
+/// other programs the heap is not the server's.
+/// </summary>
+internal sealed class MemoryReturn : IDisposable
+{
+    /// <summary>How often it looks: a crowd that has gone is noticed after two looks at most.</summary>
+    internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
+
+    /// <summary>Less is not worth a collection.</summary>
+    internal const long Worthwhile = 8 * 1024 * 1024;
+
+    /// <summary>For how many intervals what is given back must be enough, at the pace of the last.</summary>
+    private const int Lasting = 12;
+
+    private readonly Func<MemoryFootprint> _measure;
+    private readonly Action _collect;
+    private readonly ITimer _timer;
+    private MemoryFootprint _then;
+    private long _allocated;
+    private long _least;
+
+    /// <param name="time">The clock.</param>
+    /// <param name="measure">Tells what there is.</param>
+    /// <param name="collect">Gives back what nobody uses.</param>
+    public MemoryReturn(TimeProvider time, Func<MemoryFootprint> measure, Action collect)
+    {
+        _measure = measure;
+        _collect = collect;
+        _then = measure();
+        _allocated = _then.Allocated;
+        _least = _then.Resident;
+        // A timer that is set anew each time never runs beside itself.
+        _timer = time.CreateTimer(static self => ((MemoryReturn)self!).Look(), this, Interval, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Watches this process.</summary>
+    /// <param name="time">The clock.</param>
+    /// <param name="connections">How many there are.</param>
+    public static MemoryReturn OfProcess(TimeProvider time, Func<int> connections) => new(
+        time,
+        () => new MemoryFootprint(Environment.WorkingSet, GC.GetTotalAllocatedBytes(), connections()),
+        static () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true));
+
+    public void Dispose() => _timer.Dispose();
+
+    private void Look()
+    {
+        MemoryFootprint now = _measure();
+        long pace = now.Allocated - _allocated;
+        _allocated = now.Allocated;
+        _least = Math.Min(_least, now.Resident);
+        long expected = Math.Max(now.Resident - _then.Resident, LeftByThoseGone(now));
+        if (expected >= Worthwhile && expected >= pace * Lasting)
+        {
+            _collect();
+            _then = _measure();
+            _allocated = _then.Allocated;
+        }
+        _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>The share of those who have gone since the last collection in what there is more than there was at the least.</summary>
+    private long LeftByThoseGone(MemoryFootprint now)
+    {
+        int gone = _then.Connections - now.Connections;
+        return gone > 0 ? (long)((now.Resident - _least) * ((double)gone / _then.Connections)) : 0;
+    }
+}

@@ -1,0 +1,104 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace ChannelServer.Tests;
+
+/// <summary>Memory is given back where that is worth a collection, and no collection comes where it is not.</summary>
+public sealed class MemoryReturnTests : IDisposable
+{
+    private const long Megabyte = 1024 * 1024;
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly MemoryReturn _memory;
+    private MemoryFootprint _now = new(50 * Megabyte, 10 * Megabyte, 0);
+    private long _live = 50 * Megabyte;
+    private int _collections;
+
+    public MemoryReturnTests() => _memory = new MemoryReturn(
+        _time,
+        () => _now,
+        () =>
+        {
+            _collections++;
+            _now = _now with { Resident = _live };
+        });
+
+    public void Dispose() => _memory.Dispose();
+
+    [Fact]
+    public void A_server_at_rest_is_left_alone()
+    {
+        Look(1000);
+        Assert.Equal(0, _collections);
+    }
+
+    [Fact]
+    public void What_a_crowd_leaves_behind_is_given_back_within_half_a_minute_and_once()
+    {
+        Allocate(80);
+        Look(1);
+        // They came just now, and more of them may come.
+        Assert.Equal(0, _collections);
+        Look(2);
+        Assert.Equal((1, 50 * Megabyte), (_collections, _now.Resident));
+        Look(1000);
+        Assert.Equal(1, _collections);
+    }
+
+    [Fact]
+    public void A_crowd_that_stays_costs_one_collection_and_is_given_back_when_it_has_gone()
+    {
+        Allocate(80);
+        _live = _now.Resident;
+        _now = _now with { Connections = 10_000 };
+        Look(1000);
+        Assert.Equal(1, _collections);
+        // A fifth goes, and leaves 16 MB of 80.
+        _live -= 16 * Megabyte;
+        _now = _now with { Connections = 8_000 };
+        Look(1);
+        Assert.Equal(2, _collections);
+        _live = 50 * Megabyte;
+        _now = _now with { Connections = 0 };
+        Look(1);
+        Assert.Equal((3, 50 * Megabyte), (_collections, _now.Resident));
+        Look(1000);
+        Assert.Equal(3, _collections);
+    }
+
+    [Fact]
+    public void What_would_be_taken_again_within_minutes_is_not_given_back()
+    {
+        // 16 MB of garbage is what the heap takes before it collects by itself.
+        _now = _now with { Resident = 66 * Megabyte };
+        for (int i = 0; i < 100; i++)
+        {
+            _now = _now with { Allocated = _now.Allocated + (2 * Megabyte) };
+            Look(1);
+        }
+        Assert.Equal(0, _collections);
+        // The same pace, and much more to be had.
+        _now = _now with { Resident = 150 * Megabyte, Allocated = _now.Allocated + (2 * Megabyte) };
+        Look(1);
+        Assert.Equal(1, _collections);
+    }
+
+    [Fact]
+    public void Little_is_not_worth_it()
+    {
+        Allocate(7);
+        Look(100);
+        Assert.Equal(0, _collections);
+    }
+
+    private void Allocate(int megabytes) => _now = _now with
+    {
+        Resident = _now.Resident + (megabytes * Megabyte),
+        Allocated = _now.Allocated + (megabytes * Megabyte),
+    };
+
+    private void Look(int times)
+    {
+        for (int i = 0; i < times; i++)
+            _time.Advance(MemoryReturn.Interval);
+    }
+}
