@@ -21,6 +21,7 @@ internal sealed record Goal(
         new("resume on: CPU per message, lockstep", "lockstep", "epoll-resume", "epoll", _cpu, 1.1, "× off"),
         new("resume on: CPU per message, 16 in flight", "pipelined", "epoll-resume", "epoll", _cpu, 1.1, "× off"),
         new("resume on: CPU per message at 10,000 messages/s", "rate", "epoll-resume", "epoll", _cpu, 1.1, "× off"),
+        new("resume on: CPU per message at 10,000 messages/s", "rate", "epoll-resume", "floor-asking", _cpu, 1.2, "× floor that asks what arrived"),
         new("resume on: CPU per whole pairing session", "sessions", "epoll-resume", "epoll", _cpu, 1.1, "× off"),
         new("two shards: CPU per message, lockstep", "lockstep", "epoll-2", "epoll", _cpu, 1.15, "× one shard"),
         new("two shards: CPU per message at 10,000 messages/s", "rate", "epoll-2", "epoll", _cpu, 1.15, "× one shard"),

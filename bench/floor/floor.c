@@ -2,10 +2,11 @@
  * The floor: a relay that does what the kernel demands for the protocol and hardly more. It is what the channel server is measured
  * against, not a server to run: no limits but three seats, no timeouts, no fragments, no UTF-8 validation, one thread.
  *
- *   floor PORT [HEARTBEAT_SECONDS] [batch]
+ *   floor PORT [HEARTBEAT_SECONDS] [batch|ask]
  *
  * Without `batch` each envelope leaves in a send of its own; with it, all envelopes due to one socket after one turn of the
- * loop leave together. System calls of a message: epoll_wait (shared by all that is ready), recv, send. Of a session besides:
+ * loop leave together. With `ask` a ping with the envelope's number rides behind each, and the pong to it is read: the least that
+ * knowing what has arrived can cost. System calls of a message: epoll_wait (shared by all that is ready), recv, send. Of a session besides:
  * accept4, epoll_ctl, one recv and one send for the upgrade (the greeting rides along), one recv, send and close for the end.
  */
 #define _GNU_SOURCE
@@ -46,7 +47,8 @@ struct connection {
     uint8_t *input;          /* the beginning of a frame whose rest has not come */
     uint8_t *output;         /* what the kernel did not take, or this turn's batch */
     uint32_t inputLength, outputLength, outputRoom;
-    uint32_t pingDue; /* milliseconds of the loop's clock */
+    uint32_t pingDue;   /* milliseconds of the loop's clock */
+    uint32_t envelopes; /* counted if it is asked whether they arrived */
     struct in_addr address;
     int older, newer; /* first-in-first-out list of pings due; 0 ends it */
     bool blocked, dirty;
@@ -58,7 +60,7 @@ static uint8_t received[BUFFER], frame[2 * BUFFER], *spare[SPARES];
 static int spareCount;
 static int dirty[MAX_FD], dirtyCount;
 static int oldest, newest, epoll, heartbeat;
-static bool batching;
+static bool batching, asking;
 static uint32_t now;
 
 static uint32_t bucketOf(const char *id)
@@ -130,6 +132,18 @@ static void flush(int fd)
     }
 }
 
+/* A ping whose payload is the number in decimal digits; gives its length. */
+static size_t question(uint8_t *out, uint32_t number)
+{
+    size_t length = 1;
+    for (uint32_t rest = number; rest >= 10; rest /= 10)
+        length++;
+    out[0] = 0x89, out[1] = (uint8_t)length;
+    for (size_t i = length; i > 0; i--, number /= 10)
+        out[1 + i] = (uint8_t)('0' + number % 10);
+    return 2 + length;
+}
+
 static void relay(int fd, uint8_t *text, size_t length)
 {
     struct connection *c = &connections[fd];
@@ -155,9 +169,13 @@ static void relay(int fd, uint8_t *text, size_t length)
     size_t headLength = header(head, 1, (size_t)(end - start));
     start -= headLength;
     memcpy(start, head, headLength);
-    for (int i = 0; i < c->channel->seats; i++)
-        if (c->channel->fd[i] != fd)
-            put(c->channel->fd[i], start, (size_t)(end - start), batching);
+    for (int i = 0; i < c->channel->seats; i++) {
+        int to = c->channel->fd[i];
+        if (to == fd)
+            continue;
+        size_t asked = asking ? question(end, ++connections[to].envelopes) : 0;
+        put(to, start, (size_t)(end - start) + asked, batching);
+    }
 }
 
 /* Handles whole frames; gives the octets used, or -1 if the connection is gone. */
@@ -295,9 +313,10 @@ static uint32_t milliseconds(void)
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        return fprintf(stderr, "floor PORT [HEARTBEAT_SECONDS] [batch]\n"), 2;
+        return fprintf(stderr, "floor PORT [HEARTBEAT_SECONDS] [batch|ask]\n"), 2;
     heartbeat = argc > 2 ? atoi(argv[2]) : 5;
     batching = argc > 3 && !strcmp(argv[3], "batch");
+    asking = argc > 3 && !strcmp(argv[3], "ask");
     struct rlimit descriptors;
     getrlimit(RLIMIT_NOFILE, &descriptors);
     descriptors.rlim_cur = descriptors.rlim_max;
