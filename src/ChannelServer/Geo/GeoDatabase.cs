@@ -8,8 +8,8 @@ namespace ChannelServer.Geo;
 
 /// <summary>
 /// A MaxMind City or Country database, read into memory whole. Immutable and safe for any thread. Whoever replaces it simply forgets it: it is
-/// freed when the last lookup under way on any thread is over, which is what finalizers are for. A reader that is never disposed keeps 24 KB of the
-/// runtime's memory for good.
+/// freed when the last lookup under way on any thread is over, which is what finalizers are for. A reader has its copy of the file in memory that no
+/// collection gives back, but its disposal alone.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable",
     Justification = "Disposing the reader would fail lookups under way on other threads.")]
@@ -21,7 +21,13 @@ internal sealed class GeoDatabase
     /// <summary>Addresses of each family that are looked up for the test of a file, spread over what is assigned.</summary>
     private const int ProbedAddresses = 256;
 
+    /// <summary>In how many octets at the end of a file its metadata must begin, by the format.</summary>
+    private const int MetadataSize = 128 * 1024;
+
     private readonly Reader _reader;
+
+    /// <summary>What the metadata begins with: three octets and <c>MaxMind.com</c>.</summary>
+    private static ReadOnlySpan<byte> MetadataMarker => [0xAB, 0xCD, 0xEF, 0x4D, 0x61, 0x78, 0x4D, 0x69, 0x6E, 0x64, 0x2E, 0x63, 0x6F, 0x6D];
 
     private GeoDatabase(Reader reader) => _reader = reader;
 
@@ -50,6 +56,11 @@ internal sealed class GeoDatabase
         database = null;
         try
         {
+            if (!HasMetadata(path))
+            {
+                error = $"{path} is corrupt or no MaxMind database: it has no metadata at its end";
+                return false;
+            }
             // Not mapped: a mapped file that is cut short in place ends the process with SIGBUS at the next lookup.
             GeoDatabase opened = new(new Reader(path, FileAccessMode.Memory));
             if (opened.Test() is { } fault)
@@ -100,6 +111,16 @@ internal sealed class GeoDatabase
         {
             GC.KeepAlive(this);
         }
+    }
+
+    /// <summary>Whether a file ends as a database does. A torn one does not, and a reader that finds that out itself keeps its copy of the file for good.</summary>
+    private static bool HasMetadata(string path)
+    {
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        byte[] end = new byte[(int)Math.Min(file.Length, MetadataSize)];
+        file.Seek(-end.Length, SeekOrigin.End);
+        int read = file.ReadAtLeast(end, end.Length, throwOnEndOfStream: false);
+        return end.AsSpan(0, read).LastIndexOf(MetadataMarker) >= 0;
     }
 
     private string? Test()
