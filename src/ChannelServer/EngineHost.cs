@@ -28,14 +28,16 @@ internal sealed class EngineHost : IAsyncDisposable
     private readonly ChannelEngine _engine;
     private readonly Settings _settings;
     private readonly Entrance _entrance;
+    private readonly TimeProvider _time;
 
-    private EngineHost(KestrelServer kestrel, HttpApplication http, ChannelEngine engine, Entrance entrance, Settings settings)
+    private EngineHost(KestrelServer kestrel, HttpApplication http, ChannelEngine engine, Entrance entrance, Settings settings, TimeProvider time)
     {
         _kestrel = kestrel;
         _http = http;
         _engine = engine;
         _entrance = entrance;
         _settings = settings;
+        _time = time;
     }
 
     /// <summary>The driver that carries the channels.</summary>
@@ -86,7 +88,7 @@ internal sealed class EngineHost : IAsyncDisposable
         Endpoints endpoints = new(
             version, entrance.Checks, () => entrance.Admission.IsDraining, loggers.CreateLogger(typeof(Endpoints).FullName!));
         KestrelServer kestrel = new(Options.Create(options), transport, loggers);
-        return new EngineHost(kestrel, new HttpApplication(endpoints, engine), engine, entrance, settings);
+        return new EngineHost(kestrel, new HttpApplication(endpoints, engine), engine, entrance, settings, time);
     }
 
     /// <summary>Starts to serve.</summary>
@@ -122,11 +124,11 @@ internal sealed class EngineHost : IAsyncDisposable
     public async Task StopAsync(CancellationToken hurry = default)
     {
         _entrance.Admission.Drain();
-        await Task.Delay(_settings.DrainGrace, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(_settings.DrainGrace, _time, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _engine.StopAsync(_settings.DrainWindow, _settings.ShutdownTimeout, hurry);
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(hurry);
-        patience.CancelAfter(_settings.ShutdownTimeout);
-        await _kestrel.StopAsync(patience.Token);
+        using CancellationTokenSource patience = new(_settings.ShutdownTimeout, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(hurry, patience.Token);
+        await _kestrel.StopAsync(either.Token);
     }
 
     public async ValueTask DisposeAsync()

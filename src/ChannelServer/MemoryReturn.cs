@@ -1,7 +1,7 @@
 namespace ChannelServer;
 
 /// <summary>What a process has of memory, and what keeps it busy.</summary>
-/// <param name="Resident">Octets in memory.</param>
+/// <param name="Resident">Octets in memory; 0 when the system does not tell.</param>
 /// <param name="Allocated">Octets allocated on the heap since the start.</param>
 /// <param name="Connections">How many there are.</param>
 internal readonly record struct MemoryFootprint(long Resident, long Allocated, int Connections);
@@ -9,8 +9,8 @@ internal readonly record struct MemoryFootprint(long Resident, long Allocated, i
 /// <summary>
 /// Gives memory back that a crowd has left behind. A server at rest allocates nothing, so that no collection would ever come: 14,000 clients that had gone
 /// were seen to leave 126 MB resident of a server of 47 MB (271 MB on Kestrel), for good. A collection stops all threads for some milliseconds, so it comes
-/// only where it is worth it: what it is expected to give back is much, and would not be taken again within minutes. For the program alone: in
-/// other programs the heap is not the server's.
+/// only where it is worth it: what those who have gone are expected to have left is much, and would not be taken again within minutes. For the program
+/// alone: in other programs the heap is not the server's.
 /// </summary>
 internal sealed class MemoryReturn : IDisposable
 {
@@ -29,6 +29,7 @@ internal sealed class MemoryReturn : IDisposable
     private MemoryFootprint _then;
     private long _allocated;
     private long _least;
+    private int _most;
 
     /// <param name="time">The clock.</param>
     /// <param name="measure">Tells what there is.</param>
@@ -56,24 +57,42 @@ internal sealed class MemoryReturn : IDisposable
 
     private void Look()
     {
-        MemoryFootprint now = _measure();
+        // Without a descriptor, for one, the system does not tell what is resident.
+        if (_measure() is { Resident: > 0 } now)
+            Judge(now);
+        _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+    }
+
+    private void Judge(MemoryFootprint now)
+    {
         long pace = now.Allocated - _allocated;
         _allocated = now.Allocated;
         _least = Math.Min(_least, now.Resident);
-        long expected = Math.Max(now.Resident - _then.Resident, LeftByThoseGone(now));
+        _most = Math.Max(_most, now.Connections);
+        long expected = GarbageSince(now) + LeftByThoseGone(now);
         if (expected >= Worthwhile && expected >= pace * Lasting)
         {
             _collect();
             _then = _measure();
             _allocated = _then.Allocated;
+            _most = _then.Connections;
         }
-        _timer.Change(Interval, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>The share of those who have gone since the last collection in what there is more than there was at the least.</summary>
+    /// <summary>What has come since the last collection, but for the share of those who have come since and are still here.</summary>
+    private long GarbageSince(MemoryFootprint now)
+    {
+        int came = _most - _then.Connections;
+        int stayed = Math.Max(0, now.Connections - _then.Connections);
+        return Share(now.Resident - _then.Resident, came - stayed, came);
+    }
+
+    /// <summary>The share of those who have gone of all that there was at the last collection, beyond what there was at the least.</summary>
     private long LeftByThoseGone(MemoryFootprint now)
     {
-        int gone = _then.Connections - now.Connections;
-        return gone > 0 ? (long)((now.Resident - _least) * ((double)gone / _then.Connections)) : 0;
+        int gone = Math.Max(0, _then.Connections - now.Connections);
+        return gone == 0 ? 0 : Share(_then.Resident - _least, gone, _then.Connections);
     }
+
+    private static long Share(long octets, int part, int whole) => whole == 0 ? octets : (long)((double)octets * part / whole);
 }

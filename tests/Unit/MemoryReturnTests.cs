@@ -45,24 +45,32 @@ public sealed class MemoryReturnTests : IDisposable
     }
 
     [Fact]
-    public void A_crowd_that_stays_costs_one_collection_and_is_given_back_when_it_has_gone()
+    public void A_crowd_is_left_alone_while_it_stays_and_given_back_as_it_goes()
     {
         Allocate(80);
         _live = _now.Resident;
         _now = _now with { Connections = 10_000 };
         Look(1000);
-        Assert.Equal(1, _collections);
-        // A fifth goes, and leaves 16 MB of 80.
+        Assert.Equal(0, _collections);
+        // A fifth goes, and leaves 16 MB.
         _live -= 16 * Megabyte;
         _now = _now with { Connections = 8_000 };
         Look(1);
-        Assert.Equal(2, _collections);
+        Assert.Equal((1, 114 * Megabyte), (_collections, _now.Resident));
+        Look(1000);
+        Assert.Equal(1, _collections);
+        // Others come for them.
+        Allocate(16);
+        _now = _now with { Connections = 10_000 };
+        Look(1000);
+        Assert.Equal(1, _collections);
+        // All go.
         _live = 50 * Megabyte;
         _now = _now with { Connections = 0 };
         Look(1);
-        Assert.Equal((3, 50 * Megabyte), (_collections, _now.Resident));
+        Assert.Equal((2, 50 * Megabyte), (_collections, _now.Resident));
         Look(1000);
-        Assert.Equal(3, _collections);
+        Assert.Equal(2, _collections);
     }
 
     [Fact]
@@ -80,6 +88,17 @@ public sealed class MemoryReturnTests : IDisposable
         _now = _now with { Resident = 150 * Megabyte, Allocated = _now.Allocated + (2 * Megabyte) };
         Look(1);
         Assert.Equal(1, _collections);
+    }
+
+    [Fact]
+    public void A_moment_in_which_the_system_does_not_tell_counts_for_nothing()
+    {
+        MemoryFootprint before = _now;
+        _now = before with { Resident = 0 };
+        Look(1);
+        _now = before;
+        Look(100);
+        Assert.Equal(0, _collections);
     }
 
     [Fact]

@@ -124,7 +124,7 @@ internal sealed class PipeSession : DriverSession
     /// </summary>
     private async Task ComeBackAsync()
     {
-        await Task.Delay(_rest);
+        await Task.Delay(_rest, _shard.Time);
         Tell(PipeFact.Arrived);
     }
 
@@ -175,7 +175,7 @@ internal sealed class PipeSession : DriverSession
 
     private async Task TellLaterAsync()
     {
-        await Task.Delay(_watchPause);
+        await Task.Delay(_watchPause, _shard.Time);
         Tell(PipeFact.Waited);
     }
 

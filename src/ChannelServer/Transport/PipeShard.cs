@@ -19,7 +19,6 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
 
     private readonly Shard _core;
     private readonly ShardTurn _turn;
-    private readonly TimeProvider _time;
     private readonly long _started;
     private readonly ITimer _timer;
 
@@ -39,10 +38,13 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     {
         _core = new Shard(index, shards, limits, observer, random);
         _turn = new ShardTurn(_core);
-        _time = time;
+        Time = time;
         _started = time.GetTimestamp();
         _timer = time.CreateTimer(OnTimer, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    /// <inheritdoc/>
+    public TimeProvider Time { get; }
 
     /// <summary>Posts a fact, and takes the turn if nobody has it.</summary>
     public void Post(PipeSession session, PipeFact fact)
@@ -98,7 +100,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
             _armedFor = TimeSpan.MaxValue;
         do
         {
-            _core.Advance(_time.GetElapsedTime(_started));
+            _core.Advance(Time.GetElapsedTime(_started));
             _turn.ServeTouched();
         }
         while (_core.NextDeadline <= _core.Now);

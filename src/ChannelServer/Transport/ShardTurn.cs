@@ -171,4 +171,7 @@ internal interface IShardMailbox
 {
     /// <summary>Posts a fact. From any thread; a session has a few facts under way at most.</summary>
     void Post(PipeSession session, PipeFact fact);
+
+    /// <summary>The clock by which the shard waits.</summary>
+    TimeProvider Time { get; }
 }

@@ -233,7 +233,7 @@ internal sealed partial class EpollShard
     private void Refuse(SocketSession session, Refusal refusal)
     {
         Span<byte> response = stackalloc byte[ErrorResponse.MaxSize];
-        int written = ErrorResponse.Write(refusal.Status, refusal.RetryAfter, _time.GetUtcNow(), response);
+        int written = ErrorResponse.Write(refusal.Status, refusal.RetryAfter, Time.GetUtcNow(), response);
         // An answer fits into an empty socket buffer; where it does not, the client is not there.
         if (LibC.Send(session.Fd, response[..written]) != written || LibC.Shutdown(session.Fd, LibC.SHUT_WR) < 0)
         {

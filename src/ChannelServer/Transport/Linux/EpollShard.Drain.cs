@@ -20,7 +20,7 @@ internal sealed partial class EpollShard
     public void Stop(TimeSpan window, TimeSpan patience)
     {
         Interlocked.Exchange(ref _drainTicks, window.Ticks);
-        Interlocked.Exchange(ref _stopAt, (_time.GetElapsedTime(_started) + window + patience).Ticks);
+        Interlocked.Exchange(ref _stopAt, (Time.GetElapsedTime(_started) + window + patience).Ticks);
         Ring();
     }
 
@@ -77,5 +77,5 @@ internal sealed partial class EpollShard
     /// <summary>By the end that <see cref="Drain"/> has seen: one that was brought forward since must first tell the sessions.</summary>
     private bool IsDone() =>
         (_doorClosesAt < TimeSpan.MaxValue && _connections.Count == 0 && _core.SessionCount == 0 && !IsAwaited && _letters.IsEmpty)
-        || _time.GetElapsedTime(_started).Ticks >= _endsFor;
+        || Time.GetElapsedTime(_started).Ticks >= _endsFor;
 }

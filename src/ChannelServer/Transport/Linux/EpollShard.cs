@@ -32,7 +32,6 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     private readonly Epoll _epoll = new(EventsPerTurn);
     private readonly Listener[] _listeners;
     private readonly int _bell;
-    private readonly TimeProvider _time;
     private readonly long _started;
     private readonly RelayTelemetry _telemetry;
     private readonly long _mostHeadOctets;
@@ -66,7 +65,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
         _listeners = listeners;
         _telemetry = telemetry;
         _mostHeadOctets = limits.BufferedOctets > 0 ? limits.BufferedOctets : long.MaxValue;
-        _time = time;
+        Time = time;
         _started = time.GetTimestamp();
         _bell = LibC.EventFd();
         Invariant.Require(_bell >= 0);
@@ -77,6 +76,9 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
 
     /// <summary>Completes when the thread has closed all its sockets and ended.</summary>
     public Task Stopped => _stopped.Task;
+
+    /// <inheritdoc/>
+    public TimeProvider Time { get; }
 
     /// <summary>Starts the thread.</summary>
     public void Start(int index)
@@ -157,7 +159,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     {
         while (true)
         {
-            TimeSpan now = _time.GetElapsedTime(_started);
+            TimeSpan now = Time.GetElapsedTime(_started);
             TimeSpan next = PassTime(now);
             if (_ends is not null && IsDone())
                 break;
@@ -169,7 +171,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
             Invariant.Require(ready >= 0);
 
             // What has arrived comes before what has fallen due meanwhile.
-            _core.SetTime(_time.GetElapsedTime(_started));
+            _core.SetTime(Time.GetElapsedTime(_started));
             for (int i = 0; i < ready; i++)
                 Handle(_epoll[i].Key, _epoll[i].Events);
             for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
