@@ -109,6 +109,8 @@ internal sealed class Trial : IAsyncDisposable
         }
         if (_options.ExpectsRest)
             await ExpectRestAsync();
+        else
+            await Process.CollectAsync(); // By itself a server that does not rest keeps what it would take again.
         await ExpectMemoryBackAsync();
         long heap = await ExpectHeapAsync();
 
