@@ -39,6 +39,9 @@ public sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>Connections that there are, whatever they carry.</summary>
     internal int Connections => _engine!.Connections;
 
+    /// <summary>Has the driver leave the buffers that it keeps for reuse to the collector, soon.</summary>
+    internal void ReleaseBuffers() => _engine!.ReleaseBuffers();
+
     /// <summary>Starts a server.</summary>
     /// <param name="settings">What it is to be: of <see cref="Settings.Load"/>, or made by hand.</param>
     /// <param name="loggers">Where its log lines go. Those about clients are bounded by <c>log_rate</c> only in the server's own program.</param>

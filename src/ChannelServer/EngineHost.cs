@@ -51,6 +51,9 @@ internal sealed class EngineHost : IAsyncDisposable
     /// <summary>Connections that there are, whatever they carry.</summary>
     public int Connections => _entrance.Admission.Sockets.Count;
 
+    /// <summary>Has the driver leave the buffers that it keeps for reuse to the collector, soon.</summary>
+    public void ReleaseBuffers() => _engine.ReleaseBuffers();
+
     /// <summary>Builds a server. The Linux engine has its ports from here on, Kestrel from <see cref="StartAsync"/>.</summary>
     /// <param name="settings">What the operator wants.</param>
     /// <param name="proxies">Whose word about a client is believed.</param>

@@ -12,31 +12,38 @@ internal readonly record struct MemoryFootprint(long Resident, long Allocated, i
 /// only where it is worth it: what those who have gone are expected to have left is much, and would not be taken again within minutes. For the program
 /// alone: in other programs the heap is not the server's.
 /// </summary>
-internal sealed class MemoryReturn : IDisposable
+internal sealed class MemoryReturn : IAsyncDisposable
 {
     /// <summary>How often it looks: a crowd that has gone is noticed after two looks at most.</summary>
     internal static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
     /// <summary>Less is not worth a collection.</summary>
-    internal const long Worthwhile = 8 * 1024 * 1024;
+    internal const long Worthwhile = 4 * 1024 * 1024;
+
+    /// <summary>How long the shards have to leave their buffers, before they are collected.</summary>
+    internal static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);
 
     /// <summary>For how many intervals what is given back must be enough, at the pace of the last.</summary>
     private const int Lasting = 12;
 
     private readonly Func<MemoryFootprint> _measure;
+    private readonly Action _release;
     private readonly Action _collect;
     private readonly ITimer _timer;
     private MemoryFootprint _then;
     private long _allocated;
     private long _least;
     private int _most;
+    private bool _isReleasing;
 
     /// <param name="time">The clock.</param>
     /// <param name="measure">Tells what there is.</param>
+    /// <param name="release">Has everybody let go of what is kept for reuse, soon.</param>
     /// <param name="collect">Gives back what nobody uses.</param>
-    public MemoryReturn(TimeProvider time, Func<MemoryFootprint> measure, Action collect)
+    public MemoryReturn(TimeProvider time, Func<MemoryFootprint> measure, Action release, Action collect)
     {
         _measure = measure;
+        _release = release;
         _collect = collect;
         _then = measure();
         _allocated = _then.Allocated;
@@ -48,35 +55,48 @@ internal sealed class MemoryReturn : IDisposable
     /// <summary>Watches this process.</summary>
     /// <param name="time">The clock.</param>
     /// <param name="connections">How many there are.</param>
-    public static MemoryReturn OfProcess(TimeProvider time, Func<int> connections) => new(
+    /// <param name="release">Has everybody let go of what is kept for reuse, soon.</param>
+    public static MemoryReturn OfProcess(TimeProvider time, Func<int> connections, Action release) => new(
         time,
         () => new MemoryFootprint(Environment.WorkingSet, GC.GetTotalAllocatedBytes(), connections()),
+        release,
         static () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true));
 
-    public void Dispose() => _timer.Dispose();
+    /// <summary>Returns when it does nothing any more: what it uses may be freed then.</summary>
+    public ValueTask DisposeAsync() => _timer.DisposeAsync();
 
     private void Look()
     {
+        if (_isReleasing)
+        {
+            Collect();
+            _isReleasing = false;
+        }
         // Without a descriptor, for one, the system does not tell what is resident.
-        if (_measure() is { Resident: > 0 } now)
-            Judge(now);
-        _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+        else if (_measure() is { Resident: > 0 } now && IsWorthIt(now))
+        {
+            _release();
+            _isReleasing = true;
+        }
+        _timer.Change(_isReleasing ? Settling : Interval, Timeout.InfiniteTimeSpan);
     }
 
-    private void Judge(MemoryFootprint now)
+    private bool IsWorthIt(MemoryFootprint now)
     {
         long pace = now.Allocated - _allocated;
         _allocated = now.Allocated;
         _least = Math.Min(_least, now.Resident);
         _most = Math.Max(_most, now.Connections);
         long expected = GarbageSince(now) + LeftByThoseGone(now);
-        if (expected >= Worthwhile && expected >= pace * Lasting)
-        {
-            _collect();
-            _then = _measure();
-            _allocated = _then.Allocated;
-            _most = _then.Connections;
-        }
+        return expected >= Worthwhile && expected >= pace * Lasting;
+    }
+
+    private void Collect()
+    {
+        _collect();
+        _then = _measure();
+        _allocated = _then.Allocated;
+        _most = _then.Connections;
     }
 
     /// <summary>What has come since the last collection, but for the share of those who have come since and are still here.</summary>

@@ -43,7 +43,7 @@ catch (IOException fault)
 }
 await using (host)
 {
-    using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Connections);
+    await using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Connections, host.ReleaseBuffers);
     await stop.Task;
     await host.StopAsync(hurry.Token);
 }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace ChannelServer.Tests;
 
 /// <summary>Memory is given back where that is worth a collection, and no collection comes where it is not.</summary>
-public sealed class MemoryReturnTests : IDisposable
+public sealed class MemoryReturnTests : IAsyncDisposable
 {
     private const long Megabyte = 1024 * 1024;
 
@@ -12,17 +12,21 @@ public sealed class MemoryReturnTests : IDisposable
     private MemoryFootprint _now = new(50 * Megabyte, 10 * Megabyte, 0);
     private long _live = 50 * Megabyte;
     private int _collections;
+    private int _releases;
 
     public MemoryReturnTests() => _memory = new MemoryReturn(
         _time,
         () => _now,
+        () => _releases++,
         () =>
         {
+            // What is kept for reuse has been let go of before.
+            Assert.Equal(_collections + 1, _releases);
             _collections++;
             _now = _now with { Resident = _live };
         });
 
-    public void Dispose() => _memory.Dispose();
+    public ValueTask DisposeAsync() => _memory.DisposeAsync();
 
     [Fact]
     public void A_server_at_rest_is_left_alone()
@@ -104,7 +108,7 @@ public sealed class MemoryReturnTests : IDisposable
     [Fact]
     public void Little_is_not_worth_it()
     {
-        Allocate(7);
+        Allocate(3);
         Look(100);
         Assert.Equal(0, _collections);
     }
@@ -118,6 +122,9 @@ public sealed class MemoryReturnTests : IDisposable
     private void Look(int times)
     {
         for (int i = 0; i < times; i++)
+        {
             _time.Advance(MemoryReturn.Interval);
+            _time.Advance(MemoryReturn.Settling);
+        }
     }
 }

@@ -55,6 +55,14 @@ internal sealed partial class Shard(int index, int shards, Limits limits, IRelay
     /// <summary>Buffers of envelopes and messages that are kept for somebody; zero once all channels are gone.</summary>
     public int KeptBuffersLent => _kept.Lent;
 
+    /// <summary>Leaves the buffers that it keeps for reuse to the collector. What sessions and seats hold stays.</summary>
+    public void ReleaseBuffers()
+    {
+        _buffers.Release();
+        _kept.Release();
+        _partials.Release();
+    }
+
     /// <summary>The shard that owns a channel, or this one for a text that is no id: some shard has to refuse it.</summary>
     public int OwnerOf(ReadOnlySpan<byte> id) => ChannelId.TryParse(id, out ChannelId channel) ? channel.ShardOf(shards) : index;
 

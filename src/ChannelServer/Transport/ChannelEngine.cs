@@ -135,6 +135,13 @@ internal abstract class ChannelEngine(int shards, ClientFactsReader clients, Adm
         return new Arrival(channelId.ToArray(), visitor, response);
     }
 
+    /// <summary>Has all shards leave the buffers that they keep for reuse to the collector, soon. From any thread.</summary>
+    public void ReleaseBuffers()
+    {
+        for (int shard = 0; shard < shards; shard++)
+            MailboxOf(shard).ReleaseBuffers();
+    }
+
     /// <summary>The mailbox of a shard.</summary>
     protected abstract IShardMailbox MailboxOf(int shard);
 }

@@ -53,6 +53,13 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
         TakeTurn();
     }
 
+    /// <inheritdoc/>
+    public void ReleaseBuffers()
+    {
+        _turn.IsAskedToRelease = true;
+        TakeTurn();
+    }
+
     /// <summary>Completes when the server stops and no channel is left.</summary>
     public Task Ended => _ended.Task;
 
@@ -92,7 +99,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     }
 
     private bool HasWork() =>
-        !_letters.IsEmpty || Volatile.Read(ref _timerFired) == 1 || Volatile.Read(ref _isTold) == 1;
+        !_letters.IsEmpty || Volatile.Read(ref _timerFired) == 1 || Volatile.Read(ref _isTold) == 1 || _turn.IsAskedToRelease;
 
     private void HandleAll()
     {
@@ -107,6 +114,7 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
 
         for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
             Handle(letter);
+        _turn.ReleaseIfAsked();
         if (Interlocked.Exchange(ref _isTold, 0) == 1)
             _ends = new DrainSchedule(_core.Now, TimeSpan.FromTicks(Interlocked.Read(ref _windowTicks)), _core.ChannelCount);
         if (_ends is { } ends)

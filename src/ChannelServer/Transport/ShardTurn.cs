@@ -17,6 +17,7 @@ internal sealed class ShardTurn(Shard core)
 
     private readonly byte[] _input = GC.AllocateUninitializedArray<byte>(InputSize, pinned: true);
     private volatile bool _isStopping;
+    private volatile bool _isAskedToRelease;
 
     public Shard Core => core;
 
@@ -28,6 +29,22 @@ internal sealed class ShardTurn(Shard core)
     {
         get => _isStopping;
         set => _isStopping = value;
+    }
+
+    /// <summary>Whether the buffers that the shard keeps for reuse are to be left to the collector. Set from any thread.</summary>
+    public bool IsAskedToRelease
+    {
+        get => _isAskedToRelease;
+        set => _isAskedToRelease = value;
+    }
+
+    /// <summary>Leaves them, if that is asked.</summary>
+    public void ReleaseIfAsked()
+    {
+        if (!_isAskedToRelease)
+            return;
+        _isAskedToRelease = false;
+        core.ReleaseBuffers();
     }
 
     /// <summary>Opens a channel for an arrival, brings it into the one that it names, or gives it the seat that it claims.</summary>
@@ -171,6 +188,9 @@ internal interface IShardMailbox
 {
     /// <summary>Posts a fact. From any thread; a session has a few facts under way at most.</summary>
     void Post(PipeSession session, PipeFact fact);
+
+    /// <summary>Has the shard leave the buffers that it keeps for reuse to the collector, soon. From any thread.</summary>
+    void ReleaseBuffers();
 
     /// <summary>The clock by which the shard waits.</summary>
     TimeProvider Time { get; }

@@ -59,6 +59,16 @@ internal sealed class BufferPool
         return larger;
     }
 
+    /// <summary>Leaves what it keeps for reuse to the collector.</summary>
+    public void Release()
+    {
+        foreach (Stack<byte[]> kept in _kept)
+        {
+            kept.Clear();
+            kept.TrimExcess();
+        }
+    }
+
     private static int SizeOf(int octets) =>
         octets <= Smallest ? 0 : BitOperations.Log2((uint)(octets - 1)) - BitOperations.Log2(Smallest) + 1;
 }

@@ -132,6 +132,14 @@ internal sealed class PartialMessagePool(BufferPool buffers)
     /// <summary>Octets of the buffers that they hold.</summary>
     public long OctetsLent => buffers.OctetsLent;
 
+    /// <summary>Leaves what it keeps for reuse to the collector, buffers included.</summary>
+    public void Release()
+    {
+        _kept.Clear();
+        _kept.TrimExcess();
+        buffers.Release();
+    }
+
     public PartialMessage Rent()
     {
         Lent++;

@@ -190,7 +190,7 @@ internal sealed class Trial : IAsyncDisposable
     /// <summary>I3: the server itself gives back what was taken, unasked.</summary>
     private async Task ExpectMemoryBackAsync()
     {
-        long allowed = (long)(_resident * 1.15) + (_options.PoolMegabytes * 1024L);
+        long allowed = (long)(_resident * 1.15);
         await Effort.UntilAsync(
             () => ProcessStatus.ResidentKilobytes(Process.Id) <= allowed, TimeSpan.FromSeconds(30),
             () => $"I3: {ProcessStatus.ResidentKilobytes(Process.Id)} kB resident, {_resident} kB before.");
@@ -201,8 +201,8 @@ internal sealed class Trial : IAsyncDisposable
     private async Task<long> ExpectHeapAsync()
     {
         long heap = 0;
-        long allowed = _heap + ((TrialOptions.HeapSlackMegabytes + _options.PoolMegabytes) * 1048576L);
-        for (int i = 0; i < 10; i++)
+        long allowed = _heap + (TrialOptions.HeapSlackMegabytes * 1048576L);
+        for (int i = 0; i < 30; i++)
         {
             heap = await Process.CollectAsync();
             if (heap <= allowed)

@@ -43,14 +43,6 @@ internal sealed record TrialOptions
     /// <summary>Whether the sums of statsd arrive, for the checks that need them.</summary>
     public bool HasStatsd { get; init; } = true;
 
-    /// <summary>
-    /// Whether the pools of buffers fill. They keep for reuse up to 512 KiB of each size of buffer in each shard, 6 MB in all: seen were 9 MB with two shards.
-    /// </summary>
-    public bool FillsPools { get; init; }
-
-    /// <summary>Megabytes that may live on the heap after a collection, beyond those that lived before. Seen was 3 MB, besides the pools.</summary>
+    /// <summary>Megabytes that may live on the heap after a collection, beyond those that lived before.</summary>
     public const int HeapSlackMegabytes = 5;
-
-    /// <summary>What the pools may keep, in megabytes.</summary>
-    public int PoolMegabytes => FillsPools ? 6 * System.Environment.ProcessorCount : 0;
 }

@@ -15,7 +15,7 @@ public sealed class SlowReaderTests
     [InlineData(30)]
     public async Task A_slow_reader_costs_its_peers_nothing_and_the_server_little(int messages)
     {
-        await using Trial trial = await Trial.StartAsync(new TrialOptions { FillsPools = true });
+        await using Trial trial = await Trial.StartAsync();
         ProcessStatus.ResetPeak(trial.Process.Id);
         TimeSpan[] gone = await Task.WhenAll(Enumerable.Range(0, Channels).Select(channel => StallAsync(trial, messages)));
         long growth = ProcessStatus.PeakKilobytes(trial.Process.Id) - trial.ResidentBefore;

@@ -50,6 +50,19 @@ public sealed class BufferPoolTests
     }
 
     [Fact]
+    public void What_is_released_is_not_lent_again_and_what_is_lent_stays()
+    {
+        BufferPool pool = new();
+        byte[] kept = pool.Rent(100), lent = pool.Rent(100);
+        pool.Return(kept);
+        pool.Release();
+        Assert.NotSame(kept, pool.Rent(100));
+        Assert.Equal((2, 1024), (pool.Lent, pool.OctetsLent));
+        pool.Return(lent);
+        Assert.Same(lent, pool.Rent(100));
+    }
+
+    [Fact]
     public void Growing_keeps_what_is_used() =>
         Gen.Select(Gen.Int[0, 500], Gen.Int[0, 500], Gen.Int[1, 5000]).Sample((one, other, octets) =>
         {

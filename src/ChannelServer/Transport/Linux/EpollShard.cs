@@ -153,6 +153,13 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void ReleaseBuffers()
+    {
+        _turn.IsAskedToRelease = true;
+        Ring();
+    }
+
     private void Ring() => _ = LibC.Ring(_bell);
 
     private void Run()
@@ -177,6 +184,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
             for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
                 Handle(letter);
             _turn.ServeTouched();
+            _turn.ReleaseIfAsked();
         }
         foreach (SocketSession session in _connections.All())
             Close(session);
