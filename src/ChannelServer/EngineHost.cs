@@ -71,9 +71,13 @@ internal sealed class EngineHost : IAsyncDisposable
         ClientFactsReader clients = new(
             proxies, geo, settings.LocalizeFor == LocalizeFor.Receiver, loggers.CreateLogger(typeof(ClientFactsReader).FullName!), time,
             settings.LogRemote);
-        Entrance entrance = Entrance.Build(settings, proxies, telemetry, loggers, time);
-        Limits limits = settings.ToLimits() with { BufferedOctets = MaxBuffered(settings) / shards };
         bool usesEpoll = settings.Engine == Engine.Epoll || (settings.Engine == Engine.Auto && OperatingSystem.IsLinux());
+        long heap = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        // A quarter: a heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.
+        long buffered = settings.MaxBuffered > 0 ? settings.MaxBuffered : heap / 4;
+        Entrance entrance = Entrance.Build(
+            settings, proxies, telemetry, loggers, time, usesEpoll ? int.MaxValue : ConnectionCap.ForMemory(heap, buffered, KestrelEngine.ConnectionOctets));
+        Limits limits = settings.ToLimits() with { BufferedOctets = buffered / shards };
 
         // Without the web host around it, whose configuration, services and routing nothing here would use: docs/decisions/0010.
         KestrelServerOptions options = new() { AddServerHeader = false };
@@ -170,7 +174,7 @@ internal sealed class EngineHost : IAsyncDisposable
             UnsafePreferInlineScheduling = true,
             // A write completes when the kernel has taken it: what waits belongs in the session's bounded outbox, not here.
             MaxWriteBufferSize = 2,
-            MaxReadBufferSize = ShardTurn.InputSize,
+            MaxReadBufferSize = KestrelEngine.PipeOctets,
         };
         foreach (IPAddress address in settings.ListenAddresses())
         {
@@ -184,10 +188,6 @@ internal sealed class EngineHost : IAsyncDisposable
         return (engine, new PoliteListenerFactory(
             sockets, entrance.Admission.Sockets, engine.MakeRoom, failures, time, loggers.CreateLogger(TransportCategory)));
     }
-
-    /// <summary>A heap that is full of messages to this part has room for everything else, and for what the collector has not collected yet.</summary>
-    private static long MaxBuffered(Settings settings) =>
-        settings.MaxBuffered > 0 ? settings.MaxBuffered : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
 
     private static SocketError SocketErrorOf(Exception? fault) => fault switch
     {

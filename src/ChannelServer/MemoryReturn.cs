@@ -23,6 +23,12 @@ internal sealed class MemoryReturn : IAsyncDisposable
     /// <summary>How long the shards have to leave their buffers, before they are collected.</summary>
     internal static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// How long after a collection the second one comes, where most have gone: those who were going just then let go of theirs a little later, and what
+    /// finalizers hold is garbage only then.
+    /// </summary>
+    internal static readonly TimeSpan SecondLook = TimeSpan.FromSeconds(4);
+
     /// <summary>For how many intervals what is given back must be enough, at the pace of the last.</summary>
     private const int Lasting = 12;
 
@@ -35,6 +41,7 @@ internal sealed class MemoryReturn : IAsyncDisposable
     private long _least;
     private int _most;
     private bool _isReleasing;
+    private bool _isSecond;
 
     /// <param name="time">The clock.</param>
     /// <param name="measure">Tells what there is.</param>
@@ -67,18 +74,28 @@ internal sealed class MemoryReturn : IAsyncDisposable
 
     private void Look()
     {
+        TimeSpan next = Interval;
         if (_isReleasing)
         {
+            int most = _most;
             Collect();
             _isReleasing = false;
+            _isSecond = !_isSecond && _then.Connections <= most / 2;
+            if (_isSecond)
+                next = SecondLook;
         }
         // Without a descriptor, for one, the system does not tell what is resident.
         else if (_measure() is { Resident: > 0 } now && IsWorthIt(now))
         {
             _release();
             _isReleasing = true;
+            next = Settling;
         }
-        _timer.Change(_isReleasing ? Settling : Interval, Timeout.InfiniteTimeSpan);
+        else
+        {
+            _isSecond = false;
+        }
+        _timer.Change(next, Timeout.InfiniteTimeSpan);
     }
 
     private bool IsWorthIt(MemoryFootprint now)
@@ -87,7 +104,7 @@ internal sealed class MemoryReturn : IAsyncDisposable
         _allocated = now.Allocated;
         _least = Math.Min(_least, now.Resident);
         _most = Math.Max(_most, now.Connections);
-        long expected = GarbageSince(now) + LeftByThoseGone(now);
+        long expected = _isSecond ? now.Resident - _least : GarbageSince(now) + LeftByThoseGone(now);
         return expected >= Worthwhile && expected >= pace * Lasting;
     }
 

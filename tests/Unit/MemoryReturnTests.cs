@@ -49,6 +49,26 @@ public sealed class MemoryReturnTests : IAsyncDisposable
     }
 
     [Fact]
+    public void What_those_who_were_going_let_go_of_a_little_later_is_given_back_too()
+    {
+        Allocate(80);
+        _now = _now with { Connections = 10_000 };
+        Look(1);
+        // At the collection some are in the midst of it.
+        _now = _now with { Connections = 500 };
+        _live = 70 * Megabyte;
+        Look(1);
+        Assert.Equal((1, 70 * Megabyte), (_collections, _now.Resident));
+        _now = _now with { Connections = 0 };
+        _live = 50 * Megabyte;
+        _time.Advance(MemoryReturn.SecondLook);
+        _time.Advance(MemoryReturn.Settling);
+        Assert.Equal((2, 50 * Megabyte), (_collections, _now.Resident));
+        Look(1000);
+        Assert.Equal(2, _collections);
+    }
+
+    [Fact]
     public void A_crowd_is_left_alone_while_it_stays_and_given_back_as_it_goes()
     {
         Allocate(80);

@@ -17,6 +17,7 @@ internal sealed class AdmissionControl
     private readonly AddressLimiter _limiter;
     private readonly ConnectionCap _cap;
     private readonly MemoryPressure? _memory;
+    private readonly int _mostInMemory;
     private readonly ReputationList? _reputation;
     private readonly RelayTelemetry _telemetry;
     private volatile bool _isDraining;
@@ -27,10 +28,11 @@ internal sealed class AdmissionControl
     /// <param name="cap">How many connections may carry channels.</param>
     /// <param name="sockets">How many connections there may be at all.</param>
     /// <param name="memory">Whether memory is short; null when nobody watches.</param>
+    /// <param name="mostInMemory">For how many connections that carry channels there is memory whatever they do.</param>
     /// <param name="reputation">Which addresses have a bad name; null when nobody knows.</param>
     /// <param name="telemetry">Hears of refusals.</param>
     public AdmissionControl(
-        AllowedOrigins origins, AddressLimiter limiter, ConnectionCap cap, ConnectionCap sockets, MemoryPressure? memory,
+        AllowedOrigins origins, AddressLimiter limiter, ConnectionCap cap, ConnectionCap sockets, MemoryPressure? memory, int mostInMemory,
         ReputationList? reputation, RelayTelemetry telemetry)
     {
         Sockets = sockets;
@@ -38,6 +40,7 @@ internal sealed class AdmissionControl
         _limiter = limiter;
         _cap = cap;
         _memory = memory;
+        _mostInMemory = mostInMemory;
         _reputation = reputation;
         _telemetry = telemetry;
     }
@@ -55,7 +58,7 @@ internal sealed class AdmissionControl
     public bool HasRoom => !_cap.IsReached;
 
     /// <summary>Whether there is memory for another connection.</summary>
-    public bool HasMemory => _memory is not { IsHigh: true };
+    public bool HasMemory => _memory is not { IsHigh: true } && _cap.Count < _mostInMemory;
 
     /// <summary>Admits nothing any more.</summary>
     public void Drain() => _isDraining = true;

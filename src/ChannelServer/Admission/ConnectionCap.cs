@@ -24,6 +24,9 @@ internal sealed class ConnectionCap(int most)
 
     private const int Least = 16;
 
+    /// <summary>Octets of the heap that a server without clients uses, and a little.</summary>
+    private const long Resting = 20 * 1024 * 1024;
+
     private int _count;
 
     public int Count => Volatile.Read(ref _count);
@@ -52,6 +55,13 @@ internal sealed class ConnectionCap(int most)
     /// <param name="descriptors">How many descriptors the process may have; null when that cannot be told.</param>
     public static int ForSockets(long? descriptors) =>
         descriptors is { } limit and < int.MaxValue ? (int)Math.Max(2 * Least, limit - Own) : int.MaxValue;
+
+    /// <summary>How many connections may carry channels where each may come to cost so much that those who are in could fill the heap together.</summary>
+    /// <param name="heap">Octets that the heap may have.</param>
+    /// <param name="buffered"><c>max_buffered</c>. Shares may come to twice as much in all; an operator who sets more than a quarter of the heap risks it.</param>
+    /// <param name="each">Octets that a connection may cost besides.</param>
+    public static int ForMemory(long heap, long buffered, int each) =>
+        (int)Math.Clamp((heap - Resting - Math.Min(2 * buffered, heap / 2)) / each, Least, int.MaxValue);
 
     /// <summary>Counts a connection if there is room for it.</summary>
     public bool TryEnter()

@@ -32,7 +32,9 @@ internal sealed record Entrance(
     /// <param name="telemetry">Hears everything.</param>
     /// <param name="loggers">Where log lines go.</param>
     /// <param name="time">The clock.</param>
-    public static Entrance Build(Settings settings, TrustedProxies proxies, RelayTelemetry telemetry, ILoggerFactory loggers, TimeProvider time)
+    /// <param name="mostInMemory">For how many connections that carry channels there is memory whatever they do.</param>
+    public static Entrance Build(
+        Settings settings, TrustedProxies proxies, RelayTelemetry telemetry, ILoggerFactory loggers, TimeProvider time, int mostInMemory)
     {
         AddressLimits limits = new(settings.LimitOpens, settings.LimitJoins, settings.LimitFailedJoins, settings.LimitConnections);
         // Who drops the private networks from the trusted ones says that no proxy sits there: whoever does is a client.
@@ -55,7 +57,7 @@ internal sealed record Entrance(
         long? descriptors = Descriptors();
         ConnectionCap channels = new(ConnectionCap.ForChannels(settings.MaxConnections, descriptors));
         ConnectionCap sockets = new(ConnectionCap.ForSockets(descriptors));
-        AdmissionControl admission = new(origins, limiter, channels, sockets, memory, reputation, telemetry);
+        AdmissionControl admission = new(origins, limiter, channels, sockets, memory, mostInMemory, reputation, telemetry);
         return new Entrance(admission, new AbuseWatch(telemetry, limiter, violations), memory, client, violations);
     }
 

@@ -17,6 +17,15 @@ namespace ChannelServer.Transport;
 /// </summary>
 internal sealed class KestrelEngine : ChannelEngine
 {
+    /// <summary>Octets that Kestrel receives for a connection before its shard takes them off the pipe: a block of its memory.</summary>
+    public const int PipeOctets = 4096;
+
+    /// <summary>
+    /// Octets that a connection with a channel may come to cost, beyond its share of buffers: 6 KiB for itself (measured), what is in its pipe, a write that
+    /// waits, and the least that everybody may hold in three places.
+    /// </summary>
+    public const int ConnectionOctets = 20 * 1024;
+
     /// <summary>How long a client may take to read an error answer and close, before the connection is cut.</summary>
     private static readonly TimeSpan _answerTimeout = TimeSpan.FromSeconds(2);
 
@@ -39,7 +48,7 @@ internal sealed class KestrelEngine : ChannelEngine
         : base(shards, clients, admission)
     {
         _time = time;
-        _undecided = new UndecidedConnections(time);
+        _undecided = new UndecidedConnections(time, limits.BufferedOctets > 0 ? limits.BufferedOctets * shards : long.MaxValue);
         _shards = [.. Enumerable.Range(0, shards)
             .Select(index => new PipeShard(index, shards, limits, observer, time, new RandomReserve().Fill))];
     }
@@ -123,7 +132,7 @@ internal sealed class KestrelEngine : ChannelEngine
         LinkedListNode<UndecidedConnection> undecided = _undecided.Add(connection);
         try
         {
-            return await ReadHeadAsync(connection, input);
+            return await ReadHeadAsync(connection, input, undecided);
         }
         finally
         {
@@ -131,7 +140,8 @@ internal sealed class KestrelEngine : ChannelEngine
         }
     }
 
-    private async ValueTask<RequestOutcome> ReadHeadAsync(ConnectionContext connection, PipeReader input)
+    private async ValueTask<RequestOutcome> ReadHeadAsync(
+        ConnectionContext connection, PipeReader input, LinkedListNode<UndecidedConnection> undecided)
     {
         await using ITimer timer = _time.CreateTimer(
             static reader => ((PipeReader)reader!).CancelPendingRead(), input, HeadTimeout, Timeout.InfiniteTimeSpan);
@@ -169,7 +179,8 @@ internal sealed class KestrelEngine : ChannelEngine
                 input.AdvanceTo(position, position);
                 return request;
             }
-            if (!Admission.HasMemory)
+            long blocks = (buffer.Length + PipeOctets - 1) / PipeOctets;
+            if (!_undecided.TryHold(undecided, blocks * PipeOctets) || !Admission.HasMemory)
             {
                 input.AdvanceTo(buffer.End);
                 return RequestOutcome.Refused(Admission.RefuseHeadForMemory(PeerOf(connection)));
@@ -184,7 +195,10 @@ internal sealed class KestrelEngine : ChannelEngine
     {
         // One octet more than a head may have tells that it is too large.
         ReadOnlySequence<byte> start = buffer.Slice(0, Math.Min(buffer.Length, RequestHead.MaxBytes + 1));
-        ReadOnlySpan<byte> bytes = start.IsSingleSegment ? start.FirstSpan : start.ToArray();
+        Span<byte> copy = stackalloc byte[start.IsSingleSegment ? 0 : (int)start.Length];
+        if (!start.IsSingleSegment)
+            start.CopyTo(copy);
+        ReadOnlySpan<byte> bytes = start.IsSingleSegment ? start.FirstSpan : copy;
         HeadStatus parsed = RequestHead.TryParse(bytes, out RequestHead head);
         if (parsed == HeadStatus.Incomplete)
             return RequestOutcome.Incomplete;

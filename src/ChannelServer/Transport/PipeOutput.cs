@@ -17,9 +17,10 @@ namespace ChannelServer.Transport;
 internal struct PipeOutput(PipeConnection connection, PipeSession session)
 {
     /// <summary>
-    /// Octets of one write. It is reported as a whole where it has to wait; whoever cannot wait for that asks <see cref="HasProgressed"/>.
+    /// Octets of one write that may have to wait: then they are in memory twice. It is reported as a whole; whoever cannot wait for that asks
+    /// <see cref="HasProgressed"/>.
     /// </summary>
-    private const int WriteSize = 16 * 1024;
+    private const int WriteSize = 4096;
 
     private readonly Socket? _socket = NonBlocking(connection);
     private ConfiguredValueTaskAwaitable<FlushResult>.ConfiguredValueTaskAwaiter _flush;

@@ -35,7 +35,7 @@ internal sealed class PipeSession : DriverSession
     {
         _connection = connection;
         _shard = shard;
-        _input = new PipeInput(connection.Pipes, static session => ((PipeSession)session).Tell(PipeFact.Readable), this);
+        _input = new PipeInput(connection.Pipes, shard.Unseen, static session => ((PipeSession)session).Tell(PipeFact.Readable), this);
         _output = new PipeOutput(connection, this);
     }
 
@@ -92,7 +92,7 @@ internal sealed class PipeSession : DriverSession
         if (received.Array is { } array)
         {
             turn.Feed(this, received);
-            ArrayPool<byte>.Shared.Return(array);
+            _shard.Unseen.Return(array);
         }
         if (isBroken)
             turn.Core.Broken(this);

@@ -46,6 +46,9 @@ internal sealed class PipeShard : IShardMailbox, IDisposable
     /// <inheritdoc/>
     public TimeProvider Time { get; }
 
+    /// <inheritdoc/>
+    public UnseenInput Unseen => _turn.Unseen;
+
     /// <summary>Posts a fact, and takes the turn if nobody has it.</summary>
     public void Post(PipeSession session, PipeFact fact)
     {

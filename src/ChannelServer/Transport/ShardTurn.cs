@@ -21,6 +21,9 @@ internal sealed class ShardTurn(Shard core)
 
     public Shard Core => core;
 
+    /// <summary>What its connections on pipes have received and it has not looked at yet.</summary>
+    public UnseenInput Unseen { get; } = new();
+
     /// <summary>Where a driver may receive, to hand it in with <see cref="Feed"/>.</summary>
     public Span<byte> Input => _input;
 
@@ -45,6 +48,7 @@ internal sealed class ShardTurn(Shard core)
             return;
         _isAskedToRelease = false;
         core.ReleaseBuffers();
+        Unseen.ReleaseArrays();
     }
 
     /// <summary>Opens a channel for an arrival, brings it into the one that it names, or gives it the seat that it claims.</summary>
@@ -194,4 +198,7 @@ internal interface IShardMailbox
 
     /// <summary>The clock by which the shard waits.</summary>
     TimeProvider Time { get; }
+
+    /// <summary>What the shard's connections on pipes have received and it has not looked at yet.</summary>
+    UnseenInput Unseen { get; }
 }

@@ -7,10 +7,12 @@ namespace ChannelServer.Transport;
 /// of these is worth least. Safe for any thread.
 /// </summary>
 /// <param name="time">The clock.</param>
-internal sealed class UndecidedConnections(TimeProvider time)
+/// <param name="mostOctets">Octets that they may hold together of what they have begun to say.</param>
+internal sealed class UndecidedConnections(TimeProvider time, long mostOctets)
 {
     private readonly Lock _gate = new();
     private readonly LinkedList<UndecidedConnection> _connections = new();
+    private long _octets;
 
     /// <summary>Notes a connection that has just come.</summary>
     public LinkedListNode<UndecidedConnection> Add(ConnectionContext connection)
@@ -19,13 +21,27 @@ internal sealed class UndecidedConnections(TimeProvider time)
             return _connections.AddLast(new UndecidedConnection(connection, time.GetTimestamp()));
     }
 
+    /// <summary>Whether a connection may hold so many octets. Whoever may not has to go.</summary>
+    public bool TryHold(LinkedListNode<UndecidedConnection> node, long octets)
+    {
+        lock (_gate)
+        {
+            // Who has been cut learns of it as it reads on.
+            if (node.List is null)
+                return true;
+            _octets += octets - node.ValueRef.Held;
+            node.ValueRef.Held = octets;
+            return _octets <= mostOctets;
+        }
+    }
+
     /// <summary>It is known now. Harmless when repeated.</summary>
     public void Remove(LinkedListNode<UndecidedConnection> node)
     {
         lock (_gate)
         {
             if (node.List is not null)
-                _connections.Remove(node);
+                Take(node);
         }
     }
 
@@ -39,14 +55,21 @@ internal sealed class UndecidedConnections(TimeProvider time)
             if (_connections.First is { } first && time.GetElapsedTime(first.Value.Since) >= age)
             {
                 oldest = first.Value.Connection;
-                _connections.RemoveFirst();
+                Take(first);
             }
         }
         oldest?.Abort();
     }
+
+    private void Take(LinkedListNode<UndecidedConnection> node)
+    {
+        _octets -= node.Value.Held;
+        _connections.Remove(node);
+    }
 }
 
-/// <summary>A connection, and when it came.</summary>
+/// <summary>A connection, when it came, and what it holds.</summary>
 /// <param name="Connection">The connection.</param>
 /// <param name="Since">A timestamp.</param>
-internal readonly record struct UndecidedConnection(ConnectionContext Connection, long Since);
+/// <param name="Held">Octets.</param>
+internal record struct UndecidedConnection(ConnectionContext Connection, long Since, long Held = 0);

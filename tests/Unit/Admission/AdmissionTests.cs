@@ -17,11 +17,11 @@ public sealed class AdmissionTests : IDisposable
     public void Dispose() => _telemetry.Dispose();
 
     private AdmissionControl Control(
-        string origins = "", int opens = 2, int connections = 100, int cap = 100, MemoryPressure? memory = null)
+        string origins = "", int opens = 2, int connections = 100, int cap = 100, MemoryPressure? memory = null, int mostInMemory = int.MaxValue)
     {
         Assert.True(AllowedOrigins.TryParse(origins, out AllowedOrigins? allowed));
         AddressLimiter limiter = new(new AddressLimits(opens, 100, 100, connections), LimitMode.Enforce, false, _time, rows: 64);
-        return new AdmissionControl(allowed, limiter, new ConnectionCap(cap), new ConnectionCap(int.MaxValue), memory, null, _telemetry);
+        return new AdmissionControl(allowed, limiter, new ConnectionCap(cap), new ConnectionCap(int.MaxValue), memory, mostInMemory, null, _telemetry);
     }
 
     private static RefusalReason Try(AdmissionControl control, out Ticket ticket, params string[] lines) =>
@@ -148,24 +148,24 @@ public sealed class AdmissionTests : IDisposable
     [Fact]
     public void The_nearer_the_limit_the_closer_it_is_watched()
     {
-        long used = 10;
+        long used = 500;
         int looks = 0;
         using MemoryPressure memory = new(_time, Measure, static () => { });
         for (int i = 0; i < 100; i++)
             _time.Advance(TimeSpan.FromMilliseconds(100));
         Assert.Equal(10, looks);
-        used = 50;
+        used = 1200;
         for (int i = 0; i < 100; i++)
             _time.Advance(TimeSpan.FromMilliseconds(100));
         Assert.InRange(looks - 10, 90, 100);
-        used = 81;
+        used = 1601;
         _time.Advance(TimeSpan.FromMilliseconds(100));
         Assert.True(memory.IsHigh);
 
         MemoryUse Measure()
         {
             looks++;
-            return new MemoryUse(used, 100);
+            return new MemoryUse(used << 20, 2000L << 20);
         }
     }
 
@@ -202,6 +202,25 @@ public sealed class AdmissionTests : IDisposable
             Directory.Delete(root, recursive: true);
         }
     }
+
+    [Fact]
+    public void No_more_come_in_than_memory_is_there_for_whatever_they_do()
+    {
+        AdmissionControl control = Control(opens: 100, mostInMemory: 2);
+        Assert.Equal(RefusalReason.None, Try(control, out Ticket first));
+        Assert.Equal((RefusalReason.None, false), (Try(control, out _), control.HasMemory));
+        Assert.Equal((RefusalReason.Memory, true), (Try(control, out _), control.HasRoom));
+        control.Release(ref first);
+        Assert.Equal(RefusalReason.None, Try(control, out _));
+    }
+
+    [Theory]
+    [InlineData(192, 48, 20, 3_891)]
+    [InlineData(768, 192, 20, 18_636)]
+    [InlineData(768, 1_000_000, 20, 18_636)]
+    [InlineData(20, 5, 20, 16)]
+    public void The_bound_by_memory_leaves_room_for_what_is_buffered(long heapMegabytes, long bufferedMegabytes, int eachKilobytes, int most) =>
+        Assert.Equal(most, ConnectionCap.ForMemory(heapMegabytes << 20, bufferedMegabytes << 20, eachKilobytes << 10));
 
     [Theory]
     [InlineData(0, 1_048_576L, 838_860)]

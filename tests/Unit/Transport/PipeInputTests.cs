@@ -12,10 +12,11 @@ public sealed class PipeInputTests : IDuplexPipe
         readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, useSynchronizationContext: false,
         pauseWriterThreshold: 16 * 1024, resumeWriterThreshold: 8 * 1024));
 
+    private readonly UnseenInput _unseen = new();
     private readonly PipeInput _input;
     private int _told;
 
-    public PipeInputTests() => _input = new PipeInput(this, static test => ((PipeInputTests)test)._told++, this);
+    public PipeInputTests() => _input = new PipeInput(this, _unseen, static test => ((PipeInputTests)test)._told++, this);
 
     public PipeReader Input => _pipe.Reader;
 
@@ -89,12 +90,62 @@ public sealed class PipeInputTests : IDuplexPipe
         Assert.True(_input.IsAtRest);
     }
 
+    [Fact]
+    public async Task What_arrives_while_the_shard_is_far_behind_stays_in_the_pipe_until_it_is_taken()
+    {
+        _input.ReadOn();
+        _unseen.Add(UnseenInput.Most);
+        await _pipe.Writer.WriteAsync("one, "u8.ToArray(), TestContext.Current.CancellationToken);
+        Assert.Equal((UnseenInput.Most, 1, false), (_unseen.Octets, _told, _input.IsAtRest));
+        // Nothing reads it, so that the pipe and the kernel hold the client back.
+        ValueTask<FlushResult> flush = _pipe.Writer.WriteAsync(new byte[16 * 1024], TestContext.Current.CancellationToken);
+        Assert.False(flush.IsCompleted);
+
+        Assert.Equal(5 + (16 * 1024), Take(out _, out _).Length);
+        await flush;
+        Assert.True(_input.IsAtRest);
+        _unseen.Add(-UnseenInput.Most);
+        _input.ReadOn();
+        await _pipe.Writer.WriteAsync("two"u8.ToArray(), TestContext.Current.CancellationToken);
+        Assert.Equal(3, _unseen.Octets);
+        Assert.Equal("two", Take(out _, out _));
+        Assert.Equal(0, _unseen.Octets);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_end_that_comes_while_the_shard_is_far_behind_is_told_in_its_turn(bool isBroken)
+    {
+        _input.ReadOn();
+        _unseen.Add(UnseenInput.Most);
+        await _pipe.Writer.CompleteAsync(isBroken ? new IOException("reset") : null);
+        Assert.Equal(1, _told);
+        Assert.Equal("", Take(out bool isOver, out bool breaks));
+        Assert.Equal((!isBroken, isBroken, true), (isOver, breaks, _input.IsAtRest));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_nobody_takes_any_more_counts_no_more(bool isFarBehind)
+    {
+        int others = isFarBehind ? UnseenInput.Most : 0;
+        _unseen.Add(others);
+        _input.ReadOn();
+        await _pipe.Writer.WriteAsync("one"u8.ToArray(), TestContext.Current.CancellationToken);
+        _input.Stop();
+        await _pipe.Writer.WriteAsync("two"u8.ToArray(), TestContext.Current.CancellationToken);
+        Assert.Equal("", Take(out _, out _));
+        Assert.Equal((others, true), (_unseen.Octets, _input.IsAtRest));
+    }
+
     private string Take(out bool isOver, out bool isBroken)
     {
         ArraySegment<byte> taken = _input.Take(out isOver, out isBroken);
         string text = System.Text.Encoding.ASCII.GetString(taken);
         if (taken.Array is { } array)
-            ArrayPool<byte>.Shared.Return(array);
+            _unseen.Return(array);
         return text;
     }
 }

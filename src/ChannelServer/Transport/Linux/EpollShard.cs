@@ -80,6 +80,9 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     /// <inheritdoc/>
     public TimeProvider Time { get; }
 
+    /// <inheritdoc/>
+    public UnseenInput Unseen => _turn.Unseen;
+
     /// <summary>Starts the thread.</summary>
     public void Start(int index)
     {
