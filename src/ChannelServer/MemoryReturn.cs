@@ -91,10 +91,6 @@ internal sealed class MemoryReturn : IAsyncDisposable
             _isReleasing = true;
             next = Settling;
         }
-        else
-        {
-            _isSecond = false;
-        }
         _timer.Change(next, Timeout.InfiniteTimeSpan);
     }
 
@@ -105,6 +101,8 @@ internal sealed class MemoryReturn : IAsyncDisposable
         _least = Math.Min(_least, now.Resident);
         _most = Math.Max(_most, now.Connections);
         long expected = _isSecond ? now.Resident - _least : GarbageSince(now) + LeftByThoseGone(now);
+        // A second collection waits for a time that is quiet enough, unless there is nothing left for it.
+        _isSecond &= expected >= Worthwhile;
         return expected >= Worthwhile && expected >= pace * Lasting;
     }
 

@@ -69,6 +69,29 @@ public sealed class MemoryReturnTests : IAsyncDisposable
     }
 
     [Fact]
+    public void The_second_collection_waits_for_a_quiet_time()
+    {
+        Allocate(80);
+        _now = _now with { Connections = 10_000 };
+        Look(1);
+        // All have gone from the count, and some not yet from memory.
+        _now = _now with { Connections = 0 };
+        _live = 70 * Megabyte;
+        Look(1);
+        Assert.Equal((1, 70 * Megabyte), (_collections, _now.Resident));
+        // Their ends are told, which takes memory too.
+        _now = _now with { Allocated = _now.Allocated + (2 * Megabyte) };
+        _live = 50 * Megabyte;
+        _time.Advance(MemoryReturn.SecondLook);
+        _time.Advance(MemoryReturn.Settling);
+        Assert.Equal(1, _collections);
+        Look(1);
+        Assert.Equal((2, 50 * Megabyte), (_collections, _now.Resident));
+        Look(1000);
+        Assert.Equal(2, _collections);
+    }
+
+    [Fact]
     public void A_crowd_is_left_alone_while_it_stays_and_given_back_as_it_goes()
     {
         Allocate(80);

@@ -67,7 +67,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
             Level = LogLevel.Warning,
             Category = nameof(ChannelServer),
             Event = new EventId(91, "LinesDropped"),
-            Message = "log lines dropped: whoever reads the log does not keep up",
+            Message = "log lines dropped: whoever reads the log does not keep up, or memory ran out",
             Values = [KeyValuePair.Create("lines", (object?)lines)],
         });
         return buffer.WrittenSpan.ToArray();
@@ -92,6 +92,20 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
 
         public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            try
+            {
+                Write(logLevel, eventId, state, exception, formatter);
+            }
+            catch (OutOfMemoryException)
+            {
+                // Not worth the process: whoever wrote it may be the last that catches anything.
+                log._writer.Drop();
+            }
+        }
+
+        private void Write<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             IReadOnlyList<KeyValuePair<string, object?>> values = state as IReadOnlyList<KeyValuePair<string, object?>> ?? [];

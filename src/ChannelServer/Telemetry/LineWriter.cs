@@ -3,7 +3,7 @@ namespace ChannelServer.Telemetry;
 /// <summary>
 /// Takes finished lines from any thread and writes them with few system calls. A caller copies its line into a buffer under a short
 /// lock and goes on; one thread of its own writes what has gathered. When the reader of the log does not keep up, lines are dropped
-/// and counted, and a line says so as soon as there is room.
+/// and counted, and a line says so as soon as there is room. So are lines that there was no memory for.
 /// </summary>
 internal sealed class LineWriter : IDisposable
 {
@@ -66,6 +66,13 @@ internal sealed class LineWriter : IDisposable
             _wake.Set();
     }
 
+    /// <summary>Counts lines that could not be made.</summary>
+    public void Drop(long lines = 1)
+    {
+        lock (_gate)
+            _dropped += lines;
+    }
+
     /// <summary>Writes what has been taken, for a bounded time, and closes the output.</summary>
     public void Dispose()
     {
@@ -98,9 +105,21 @@ internal sealed class LineWriter : IDisposable
             }
             Write(_writing.AsSpan(0, length));
             if (dropped > 0)
-                Write(_tellDropped(dropped));
+                TellDropped(dropped);
         }
         while (!stopping);
+    }
+
+    private void TellDropped(long lines)
+    {
+        try
+        {
+            Write(_tellDropped(lines));
+        }
+        catch (OutOfMemoryException)
+        {
+            Drop(lines);
+        }
     }
 
     private void Write(ReadOnlySpan<byte> lines)

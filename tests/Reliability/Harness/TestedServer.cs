@@ -63,14 +63,10 @@ internal sealed partial class TestedServer : IAsyncDisposable
     }
 
     /// <summary>Octets that live on the server's heap, which is collected for this.</summary>
-    public async Task<long> CollectAsync()
-    {
-        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_probe));
-        byte[] answer = new byte[32];
-        using CancellationTokenSource deadline = new(_patience);
-        return long.Parse(Encoding.ASCII.GetString(answer, 0, await socket.ReceiveAsync(answer, deadline.Token)), CultureInfo.InvariantCulture);
-    }
+    public Task<long> CollectAsync() => AskAsync("live");
+
+    /// <summary>How often the server's whole heap has been collected.</summary>
+    public Task<long> FullCollectionsAsync() => AskAsync("full");
 
     /// <summary>Stops it as an orchestrator does, and expects that it goes well.</summary>
     public async Task StopAsync()
@@ -113,6 +109,16 @@ internal sealed partial class TestedServer : IAsyncDisposable
     }
 
     private static string Output(string project, string file) => Path.Combine(Repository.Root, project, "bin", Repository.Configuration, "net10.0", file);
+
+    private async Task<long> AskAsync(string question)
+    {
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(_probe));
+        await socket.SendAsync(Encoding.ASCII.GetBytes(question));
+        byte[] answer = new byte[32];
+        using CancellationTokenSource deadline = new(_patience);
+        return long.Parse(Encoding.ASCII.GetString(answer, 0, await socket.ReceiveAsync(answer, deadline.Token)), CultureInfo.InvariantCulture);
+    }
 
     [LibraryImport("libc", EntryPoint = "kill")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

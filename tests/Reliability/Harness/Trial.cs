@@ -187,6 +187,18 @@ internal sealed class Trial : IAsyncDisposable
     public Task ExpectNobodyAsync() =>
         Effort.UntilAsync(() => Statsd.LiveSessions <= 2 && Statsd.HeldSeats == 0, TimeSpan.FromSeconds(30), () => $"I3: {Statsd}");
 
+    /// <summary>Waits until the server, which nobody uses any more, has let go of its own accord of the buffers that it keeps for reuse.</summary>
+    public async Task ExpectBuffersBackAsync()
+    {
+        long before = await Process.FullCollectionsAsync();
+        Stopwatch waited = Stopwatch.StartNew();
+        while (await Process.FullCollectionsAsync() == before)
+        {
+            Assert.True(waited.Elapsed < TimeSpan.FromSeconds(30), "I3: nothing is given back within 30 s.");
+            await Task.Delay(100);
+        }
+    }
+
     /// <summary>I3: the server itself gives back what was taken, unasked.</summary>
     private async Task ExpectMemoryBackAsync()
     {

@@ -178,31 +178,6 @@ public sealed class AdmissionTests : IDisposable
         Assert.False(memory.IsHigh);
     }
 
-    [Theory]
-    [InlineData("0::/pod/server", false, "pod", "pod")]
-    [InlineData("0::/pod/server", false, "pod/server", "pod/server")]
-    [InlineData("0::/of/the/host", false, "", "")]
-    [InlineData("7:cpu:/x\n4:memory:/pod/server\n0::/", true, "memory/pod", "memory/pod")]
-    public void The_nearest_group_with_a_limit_counts(string membership, bool isVersion1, string limited, string expected)
-    {
-        string root = Directory.CreateTempSubdirectory().FullName;
-        try
-        {
-            File.WriteAllText(Path.Combine(root, "membership"), membership);
-            string folder = Directory.CreateDirectory(Path.Combine(root, limited)).FullName;
-            string child = Directory.CreateDirectory(Path.Combine(root, expected, "child")).FullName;
-            File.WriteAllText(Path.Combine(child, isVersion1 ? "memory.limit_in_bytes" : "memory.max"), isVersion1 ? "9223372036854771712\n" : "max\n");
-            File.WriteAllText(Path.Combine(folder, isVersion1 ? "memory.limit_in_bytes" : "memory.max"), "1048576\n");
-            File.WriteAllText(Path.Combine(folder, isVersion1 ? "memory.usage_in_bytes" : "memory.current"), "1000000\n");
-            File.WriteAllText(Path.Combine(folder, "memory.stat"), isVersion1 ? "cache 5\ntotal_inactive_file 1000\n" : "anon 5\ninactive_file 1000\n");
-            Assert.Equal(new MemoryUse(999_000, 1_048_576), MemoryGauge.Find(Path.Combine(root, "membership"), root).Read());
-        }
-        finally
-        {
-            Directory.Delete(root, recursive: true);
-        }
-    }
-
     [Fact]
     public void No_more_come_in_than_memory_is_there_for_whatever_they_do()
     {

@@ -62,9 +62,16 @@ public sealed class StopWhileAskingTests
         reputation.Hold.SetResult();
         Assert.StartsWith(isWelcome ? "HTTP/1.1 101" : "HTTP/1.1 403", await RunningServer.ReadHeadAsync(client), StringComparison.Ordinal);
         if (isWelcome)
-            Assert.Equal("close 1001", await RunningServer.ReadFrameAsync(client));
+            Assert.Equal("close 1001", await ReadEndAsync(client));
         client.Dispose();
         Assert.DoesNotContain("Exception", await stopping, StringComparison.Ordinal);
+    }
+
+    /// <summary>What comes last: the door is one shard's, and another that has not seen yet that it is closed greets whoever comes, and then ends.</summary>
+    private static async Task<string> ReadEndAsync(TcpClient client)
+    {
+        string frame = await RunningServer.ReadFrameAsync(client);
+        return frame.StartsWith("{\"channelid\":", StringComparison.Ordinal) ? await RunningServer.ReadFrameAsync(client) : frame;
     }
 
     private static async Task UntilClosedAsync(IPEndPoint door)

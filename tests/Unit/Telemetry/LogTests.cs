@@ -231,6 +231,40 @@ public sealed class LogTests : IDisposable
             .Sum(static text => int.Parse(text.AsSpan(8), CultureInfo.InvariantCulture)));
     }
 
+    [Fact]
+    public void A_line_that_there_is_no_memory_for_is_counted_and_harms_nobody()
+    {
+        string[] lines = Lines(new Settings(), static factory =>
+        {
+            Ours(factory).Log(LogLevel.Error, new EventId(500, "Failing"), 0, null, static (_, _) => throw new InsufficientMemoryException());
+            Ours(factory).ServerHurrying();
+        });
+        Assert.Equal(2, lines.Length);
+        Assert.Contains("\"lines\":1", lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_was_dropped_is_told_later_when_there_is_no_memory_to_tell_it()
+    {
+        using StuckStream output = new();
+        output.Release.Set();
+        SemaphoreSlim asked = new(0);
+        int times = 0;
+        using (LineWriter writer = new(output, Tell))
+        {
+            writer.Drop(3);
+            writer.Append("one\n"u8, urgent: true);
+            await asked.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        }
+        Assert.Equal("one\ndropped 3\n", Encoding.UTF8.GetString(output.Written.ToArray()));
+
+        byte[] Tell(long dropped)
+        {
+            asked.Release();
+            return ++times == 1 ? throw new InsufficientMemoryException() : Encoding.UTF8.GetBytes($"dropped {dropped}\n");
+        }
+    }
+
     [Theory]
     [InlineData(typeof(IOException))]
     [InlineData(typeof(UnauthorizedAccessException))]
