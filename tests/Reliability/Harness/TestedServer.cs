@@ -66,7 +66,10 @@ internal sealed partial class TestedServer : IAsyncDisposable
     public Task<long> CollectAsync() => AskAsync("live");
 
     /// <summary>How often the server's whole heap has been collected.</summary>
-    public Task<long> FullCollectionsAsync() => AskAsync("full");
+    public Task<long> FullCollectionsAsync() => AskAsync("collections");
+
+    /// <summary>How many methods the server has compiled, those that it has compiled anew included.</summary>
+    public Task<long> CompiledMethodsAsync() => AskAsync("compiled");
 
     /// <summary>Stops it as an orchestrator does, and expects that it goes well.</summary>
     public async Task StopAsync()

@@ -187,6 +187,30 @@ internal sealed class Trial : IAsyncDisposable
     public Task ExpectNobodyAsync() =>
         Effort.UntilAsync(() => Statsd.LiveSessions <= 2 && Statsd.HeldSeats == 0, TimeSpan.FromSeconds(30), () => $"I3: {Statsd}");
 
+    /// <summary>
+    /// Repeats what a trial does often until the server compiles hardly anything more for it. Code stays in memory; the runtime compiles what is
+    /// used often in steps, and none while anything is used for the first time.
+    /// </summary>
+    /// <param name="round">So much of it that the runtime takes it for often.</param>
+    public async Task CompileAsync(Func<Task> round)
+    {
+        long before, after = 0;
+        do
+        {
+            before = after;
+            await round();
+            long last;
+            do
+            {
+                last = await Process.CompiledMethodsAsync();
+                await Task.Delay(250);
+                after = await Process.CompiledMethodsAsync();
+            }
+            while (after != last);
+        }
+        while (after > before * 1.01);
+    }
+
     /// <summary>Waits until the server, which nobody uses any more, has let go of its own accord of the buffers that it keeps for reuse.</summary>
     public async Task ExpectBuffersBackAsync()
     {

@@ -74,8 +74,11 @@ public sealed class ChurnTests
     /// <summary>Has the server compile for good what it runs so often.</summary>
     private static async Task WarmUpAsync(Trial trial)
     {
-        await LiveAsync(trial, 0, 200 * _lives.Length);
-        await RunAsync(200, (_, from) => RefuseAsync(trial, from));
+        await trial.CompileAsync(async () =>
+        {
+            await LiveAsync(trial, 0, 100 * _lives.Length);
+            await RunAsync(100, (_, from) => RefuseAsync(trial, from));
+        });
         await trial.ExpectNobodyAsync();
     }
 

@@ -79,8 +79,11 @@ public sealed class DatabaseTests : IDisposable
 
     private async Task WarmUpAsync(Trial trial)
     {
-        for (int i = 0; i < 100; i++)
-            await ReadPlaceAsync(trial);
+        await trial.CompileAsync(async () =>
+        {
+            for (int i = 0; i < 100; i++)
+                await ReadPlaceAsync(trial);
+        });
         foreach (byte[] bytes in (IEnumerable<byte[]>)[Cut(1, 2), Noise(1000), _country, Cut(1, 3), _city])
         {
             int told = Told();

@@ -43,7 +43,7 @@ public sealed class EngineFaultTests
             // What the server compiles and loads for faults does not count.
             First = async warm =>
             {
-                await EndAtAllStagesAsync(warm, rounds / 10, resets);
+                await warm.CompileAsync(() => EndAtAllStagesAsync(warm, 10, resets));
                 await warm.ExpectNobodyAsync();
             },
         });
