@@ -78,9 +78,12 @@ internal sealed class MemoryReturn : IAsyncDisposable
         if (_isReleasing)
         {
             int most = _most;
+            MemoryFootprint before = _measure();
+            bool isBusy = before.Allocated - _allocated >= Worthwhile;
             Collect();
             _isReleasing = false;
-            _isSecond = !_isSecond && _then.Connections <= most / 2;
+            // Another one, if much was found or a crowd came in between: its clients may be on their way out just now.
+            _isSecond = _isSecond ? isBusy || before.Resident - _then.Resident >= Worthwhile : _then.Connections <= most / 2;
             if (_isSecond)
                 next = SecondLook;
         }
