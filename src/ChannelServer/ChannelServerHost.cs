@@ -36,8 +36,8 @@ public sealed class ChannelServerHost : IAsyncDisposable
     /// <summary>The addresses that it listens on, such as <c>http://127.0.0.1:8000</c>; with <see cref="Settings.Port"/> 0 they tell which one it got.</summary>
     public IReadOnlyList<string> Addresses => [.. _engine!.Addresses];
 
-    /// <summary>Connections that there are, whatever they carry.</summary>
-    internal int Connections => _engine!.Connections;
+    /// <summary>Connections that there are, whatever they carry, and seats that are held for clients who have lost theirs.</summary>
+    internal int Clients => _engine!.Clients;
 
     /// <summary>Has the driver leave the buffers that it keeps for reuse to the collector, soon.</summary>
     internal void ReleaseBuffers() => _engine!.ReleaseBuffers();

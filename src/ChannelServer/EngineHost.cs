@@ -28,15 +28,18 @@ internal sealed class EngineHost : IAsyncDisposable
     private readonly ChannelEngine _engine;
     private readonly Settings _settings;
     private readonly Entrance _entrance;
+    private readonly RelayTelemetry _telemetry;
     private readonly TimeProvider _time;
 
-    private EngineHost(KestrelServer kestrel, HttpApplication http, ChannelEngine engine, Entrance entrance, Settings settings, TimeProvider time)
+    private EngineHost(
+        KestrelServer kestrel, HttpApplication http, ChannelEngine engine, Entrance entrance, Settings settings, RelayTelemetry telemetry, TimeProvider time)
     {
         _kestrel = kestrel;
         _http = http;
         _engine = engine;
         _entrance = entrance;
         _settings = settings;
+        _telemetry = telemetry;
         _time = time;
     }
 
@@ -48,8 +51,8 @@ internal sealed class EngineHost : IAsyncDisposable
         ? epoll.EndPoints.Select(static endPoint => $"http://{endPoint}")
         : _kestrel.Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
 
-    /// <summary>Connections that there are, whatever they carry.</summary>
-    public int Connections => _entrance.Admission.Sockets.Count;
+    /// <summary>Connections that there are, whatever they carry, and seats that are held for clients who have lost theirs.</summary>
+    public int Clients => _entrance.Admission.Sockets.Count + _telemetry.HeldSeats;
 
     /// <summary>Has the driver leave the buffers that it keeps for reuse to the collector, soon.</summary>
     public void ReleaseBuffers() => _engine.ReleaseBuffers();
@@ -95,7 +98,7 @@ internal sealed class EngineHost : IAsyncDisposable
         Endpoints endpoints = new(
             version, entrance.Checks, () => entrance.Admission.IsDraining, loggers.CreateLogger(typeof(Endpoints).FullName!));
         KestrelServer kestrel = new(Options.Create(options), transport, loggers);
-        return new EngineHost(kestrel, new HttpApplication(endpoints, engine), engine, entrance, settings, time);
+        return new EngineHost(kestrel, new HttpApplication(endpoints, engine), engine, entrance, settings, telemetry, time);
     }
 
     /// <summary>Starts to serve.</summary>

@@ -3,8 +3,8 @@ namespace ChannelServer;
 /// <summary>What a process has of memory, and what keeps it busy.</summary>
 /// <param name="Resident">Octets in memory; 0 when the system does not tell.</param>
 /// <param name="Allocated">Octets allocated on the heap since the start.</param>
-/// <param name="Connections">How many there are.</param>
-internal readonly record struct MemoryFootprint(long Resident, long Allocated, int Connections);
+/// <param name="Clients">Connections, and seats that are held for clients who have lost theirs: what is kept for those stays until their time is over.</param>
+internal readonly record struct MemoryFootprint(long Resident, long Allocated, int Clients);
 
 /// <summary>
 /// Gives memory back that a crowd has left behind. A server at rest allocates nothing, so that no collection would ever come: 14,000 clients that had gone
@@ -61,11 +61,11 @@ internal sealed class MemoryReturn : IAsyncDisposable
 
     /// <summary>Watches this process.</summary>
     /// <param name="time">The clock.</param>
-    /// <param name="connections">How many there are.</param>
+    /// <param name="clients">Connections, and seats that are held.</param>
     /// <param name="release">Has everybody let go of what is kept for reuse, soon.</param>
-    public static MemoryReturn OfProcess(TimeProvider time, Func<int> connections, Action release) => new(
+    public static MemoryReturn OfProcess(TimeProvider time, Func<int> clients, Action release) => new(
         time,
-        () => new MemoryFootprint(Environment.WorkingSet, GC.GetTotalAllocatedBytes(), connections()),
+        () => new MemoryFootprint(Environment.WorkingSet, GC.GetTotalAllocatedBytes(), clients()),
         release,
         static () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true));
 
@@ -78,12 +78,9 @@ internal sealed class MemoryReturn : IAsyncDisposable
         if (_isReleasing)
         {
             int most = _most;
-            MemoryFootprint before = _measure();
-            bool isBusy = before.Allocated - _allocated >= Worthwhile;
             Collect();
             _isReleasing = false;
-            // Another one, if much was found or a crowd came in between: its clients may be on their way out just now.
-            _isSecond = _isSecond ? isBusy || before.Resident - _then.Resident >= Worthwhile : _then.Connections <= most / 2;
+            _isSecond = !_isSecond && _then.Clients <= most / 2;
             if (_isSecond)
                 next = SecondLook;
         }
@@ -102,7 +99,7 @@ internal sealed class MemoryReturn : IAsyncDisposable
         long pace = now.Allocated - _allocated;
         _allocated = now.Allocated;
         _least = Math.Min(_least, now.Resident);
-        _most = Math.Max(_most, now.Connections);
+        _most = Math.Max(_most, now.Clients);
         long expected = _isSecond ? now.Resident - _least : GarbageSince(now) + LeftByThoseGone(now);
         // A second collection waits for a time that is quiet enough, unless there is nothing left for it.
         _isSecond &= expected >= Worthwhile;
@@ -114,22 +111,22 @@ internal sealed class MemoryReturn : IAsyncDisposable
         _collect();
         _then = _measure();
         _allocated = _then.Allocated;
-        _most = _then.Connections;
+        _most = _then.Clients;
     }
 
     /// <summary>What has come since the last collection, but for the share of those who have come since and are still here.</summary>
     private long GarbageSince(MemoryFootprint now)
     {
-        int came = _most - _then.Connections;
-        int stayed = Math.Max(0, now.Connections - _then.Connections);
+        int came = _most - _then.Clients;
+        int stayed = Math.Max(0, now.Clients - _then.Clients);
         return Share(now.Resident - _then.Resident, came - stayed, came);
     }
 
     /// <summary>The share of those who have gone of all that there was at the last collection, beyond what there was at the least.</summary>
     private long LeftByThoseGone(MemoryFootprint now)
     {
-        int gone = Math.Max(0, _then.Connections - now.Connections);
-        return gone == 0 ? 0 : Share(_then.Resident - _least, gone, _then.Connections);
+        int gone = Math.Max(0, _then.Clients - now.Clients);
+        return gone == 0 ? 0 : Share(_then.Resident - _least, gone, _then.Clients);
     }
 
     private static long Share(long octets, int part, int whole) => whole == 0 ? octets : (long)((double)octets * part / whole);

@@ -43,7 +43,7 @@ catch (IOException fault)
 }
 await using (host)
 {
-    await using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Connections, host.ReleaseBuffers);
+    await using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Clients, host.ReleaseBuffers);
     await stop.Task;
     await host.StopAsync(hurry.Token);
 }

@@ -28,7 +28,7 @@ geo.Use(new GeoInUse(places, new LanguageLookup(new FaultyList(), "xx")));
 await using EngineHost host = EngineHost.Build(settings, proxies, geo, version, telemetry, loggers, time);
 await host.StartAsync();
 statsd.Start();
-await using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Connections, host.ReleaseBuffers);
+await using MemoryReturn memory = MemoryReturn.OfProcess(time, () => host.Clients, host.ReleaseBuffers);
 TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
 {

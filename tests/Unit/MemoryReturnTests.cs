@@ -51,18 +51,9 @@ public sealed class MemoryReturnTests : IAsyncDisposable
     [Fact]
     public void What_those_who_were_going_let_go_of_a_little_later_is_given_back_too()
     {
-        Allocate(80);
-        _now = _now with { Connections = 10_000 };
-        Look(1);
-        // At the collection some are in the midst of it.
-        _now = _now with { Connections = 500 };
-        _live = 70 * Megabyte;
-        Look(1);
-        Assert.Equal((1, 70 * Megabyte), (_collections, _now.Resident));
-        _now = _now with { Connections = 0 };
-        _live = 50 * Megabyte;
-        _time.Advance(MemoryReturn.SecondLook);
-        _time.Advance(MemoryReturn.Settling);
+        LeaveAllButTwentyMegabytes(clients: 500);
+        _now = _now with { Clients = 0 };
+        LookAgain();
         Assert.Equal((2, 50 * Megabyte), (_collections, _now.Resident));
         Look(1000);
         Assert.Equal(2, _collections);
@@ -71,19 +62,10 @@ public sealed class MemoryReturnTests : IAsyncDisposable
     [Fact]
     public void The_second_collection_waits_for_a_quiet_time()
     {
-        Allocate(80);
-        _now = _now with { Connections = 10_000 };
-        Look(1);
-        // All have gone from the count, and some not yet from memory.
-        _now = _now with { Connections = 0 };
-        _live = 70 * Megabyte;
-        Look(1);
-        Assert.Equal((1, 70 * Megabyte), (_collections, _now.Resident));
+        LeaveAllButTwentyMegabytes(clients: 0);
         // Their ends are told, which takes memory too.
         _now = _now with { Allocated = _now.Allocated + (2 * Megabyte) };
-        _live = 50 * Megabyte;
-        _time.Advance(MemoryReturn.SecondLook);
-        _time.Advance(MemoryReturn.Settling);
+        LookAgain();
         Assert.Equal(1, _collections);
         Look(1);
         Assert.Equal((2, 50 * Megabyte), (_collections, _now.Resident));
@@ -96,24 +78,24 @@ public sealed class MemoryReturnTests : IAsyncDisposable
     {
         Allocate(80);
         _live = _now.Resident;
-        _now = _now with { Connections = 10_000 };
+        _now = _now with { Clients = 10_000 };
         Look(1000);
         Assert.Equal(0, _collections);
         // A fifth goes, and leaves 16 MB.
         _live -= 16 * Megabyte;
-        _now = _now with { Connections = 8_000 };
+        _now = _now with { Clients = 8_000 };
         Look(1);
         Assert.Equal((1, 114 * Megabyte), (_collections, _now.Resident));
         Look(1000);
         Assert.Equal(1, _collections);
         // Others come for them.
         Allocate(16);
-        _now = _now with { Connections = 10_000 };
+        _now = _now with { Clients = 10_000 };
         Look(1000);
         Assert.Equal(1, _collections);
         // All go.
         _live = 50 * Megabyte;
-        _now = _now with { Connections = 0 };
+        _now = _now with { Clients = 0 };
         Look(1);
         Assert.Equal((2, 50 * Megabyte), (_collections, _now.Resident));
         Look(1000);
@@ -161,6 +143,26 @@ public sealed class MemoryReturnTests : IAsyncDisposable
         Resident = _now.Resident + (megabytes * Megabyte),
         Allocated = _now.Allocated + (megabytes * Megabyte),
     };
+
+    /// <summary>A crowd goes, and at the first collection part of what it had is not let go of yet.</summary>
+    private void LeaveAllButTwentyMegabytes(int clients)
+    {
+        Allocate(80);
+        _now = _now with { Clients = 10_000 };
+        Look(1);
+        _now = _now with { Clients = clients };
+        _live = 70 * Megabyte;
+        Look(1);
+        Assert.Equal((1, 70 * Megabyte), (_collections, _now.Resident));
+        _live = 50 * Megabyte;
+    }
+
+    /// <summary>Time passes until behind the second collection, if that comes as soon as it may.</summary>
+    private void LookAgain()
+    {
+        _time.Advance(MemoryReturn.SecondLook);
+        _time.Advance(MemoryReturn.Settling);
+    }
 
     private void Look(int times)
     {

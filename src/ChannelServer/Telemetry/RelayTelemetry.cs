@@ -47,6 +47,7 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
     private readonly UpDownCounter<long> _live;
     private readonly UpDownCounter<long> _held;
     private readonly Histogram<long> _length;
+    private int _heldSeats;
 
     public RelayTelemetry(ILogger<RelayTelemetry> logger, LogRemote remote)
     {
@@ -74,6 +75,9 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
 
     /// <summary>The server's meter: other parts create their instruments on it too. All are of <see cref="long"/>.</summary>
     public Meter Meter { get; } = new(MeterName);
+
+    /// <summary>Seats that are held now for clients who have lost their connection.</summary>
+    public int HeldSeats => Volatile.Read(ref _heldSeats);
 
     public void SessionBegan(SessionStart start)
     {
@@ -108,9 +112,17 @@ internal sealed class RelayTelemetry : IRelayObserver, IDisposable
             new LoggedAddress(session.Address, _remote));
     }
 
-    public void SeatHeld() => _held.Add(1);
+    public void SeatHeld()
+    {
+        Interlocked.Increment(ref _heldSeats);
+        _held.Add(1);
+    }
 
-    public void SeatReleased(bool resumed) => _held.Add(-1);
+    public void SeatReleased(bool resumed)
+    {
+        Interlocked.Decrement(ref _heldSeats);
+        _held.Add(-1);
+    }
 
     public void Replayed(int envelopes) => _replayed.Add(envelopes);
 

@@ -191,7 +191,7 @@ internal sealed class PipeInput(IDuplexPipe pipes, UnseenInput unseen, Action<ob
         {
             result = _read.GetResult();
         }
-#pragma warning disable CA1031 // As above.
+#pragma warning disable CA1031 // Whatever it is, as where the read was begun.
         catch (Exception)
 #pragma warning restore CA1031
         {

@@ -27,6 +27,28 @@ public sealed class BufferFloodTests
         "begins a request of 8 kB", [Encoding.ASCII.GetBytes($"GET /v1/ws/ HTTP/1.1\r\nX: {new string('x', 8000)}")], upgrades: false,
         megabytes: Effort.Engine == "kestrel" ? 256 : 128);
 
+    /// <remarks>They have lost their connections: what was kept in their channels stays for as long as their seats are held, and no longer.</remarks>
+    [Fact]
+    public async Task What_is_kept_for_lost_clients_goes_with_their_seats()
+    {
+        // Later than what their connections have left behind is given back.
+        const int window = 35;
+        byte[][] messages = [.. Enumerable.Repeat(ClientFrame.Text(new string('x', 15_000)), 4)];
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            Settings = ["--max_connections=19500", "--log_rate=1", $"--resume_window={window}"],
+            // It would go too, which is another reason to collect.
+            HasCanary = false,
+            First = warm => FloodAsync(warm, 10, messages, upgrades: true),
+        });
+        await FloodAsync(trial, 1500, messages, upgrades: true);
+        await Effort.UntilAsync(() => trial.Statsd.HeldSeats > 1000, TimeSpan.FromSeconds(20), () => trial.Statsd.ToString());
+        long held = ProcessStatus.ResidentKilobytes(trial.Process.Id);
+        Assert.True(held > trial.ResidentBefore * 1.5, $"{held} kB resident, {trial.ResidentBefore} kB before.");
+        await Effort.UntilAsync(() => trial.Statsd.HeldSeats == 0, TimeSpan.FromSeconds(window + 20), () => trial.Statsd.ToString());
+        await trial.ConcludeAsync();
+    }
+
     private static async Task FloodAsync(string what, byte[][] flood, bool upgrades = true, int megabytes = 256)
     {
         long limit = megabytes * 1024L * 1024L;
