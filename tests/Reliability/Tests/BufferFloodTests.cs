@@ -14,12 +14,13 @@ public sealed class BufferFloodTests
 
     private static readonly byte[] _request = new UpgradeRequest().ToBytes();
 
+    private static readonly byte[][] _messages = [.. Enumerable.Repeat(ClientFrame.Text(new string('x', 15_000)), 4)];
+
     [Fact]
     public Task Messages_that_do_not_come_to_their_end() => FloodAsync("begins a message of 60 kB", [ClientFrame.Text(new string('x', 60_001))[..60_000]]);
 
     [Fact]
-    public Task Messages_that_nobody_is_there_to_hear() =>
-        FloodAsync("sends 4 messages of 15 kB to nobody", [.. Enumerable.Repeat(ClientFrame.Text(new string('x', 15_000)), 4)]);
+    public Task Messages_that_nobody_is_there_to_hear() => FloodAsync("sends 4 messages of 15 kB to nobody", _messages);
 
     /// <remarks>A connection of Kestrel's takes as much as such a head, even if it says nothing.</remarks>
     [Fact]
@@ -33,15 +34,14 @@ public sealed class BufferFloodTests
     {
         // Later than what their connections have left behind is given back.
         const int window = 35;
-        byte[][] messages = [.. Enumerable.Repeat(ClientFrame.Text(new string('x', 15_000)), 4)];
         await using Trial trial = await Trial.StartAsync(new TrialOptions
         {
             Settings = ["--max_connections=19500", "--log_rate=1", $"--resume_window={window}"],
             // It would go too, which is another reason to collect.
             HasCanary = false,
-            First = warm => FloodAsync(warm, 10, messages, upgrades: true),
+            First = warm => FloodAsync(warm, 10, _messages, upgrades: true),
         });
-        await FloodAsync(trial, 1500, messages, upgrades: true);
+        await FloodAsync(trial, 1500, _messages, upgrades: true);
         await Effort.UntilAsync(() => trial.Statsd.HeldSeats > 1000, TimeSpan.FromSeconds(20), () => trial.Statsd.ToString());
         long held = ProcessStatus.ResidentKilobytes(trial.Process.Id);
         Assert.True(held > trial.ResidentBefore * 1.5, $"{held} kB resident, {trial.ResidentBefore} kB before.");
