@@ -105,7 +105,7 @@ public sealed class HostileTextTests
         await using Trial trial = await Trial.StartCalmAsync($"--mmdb_loc={Path.Combine(Repository.Root, "tests/data/geo/Test-City.mmdb")}", "--trusted_proxy_list=127.0.0.0/8");
         byte[] request = new UpgradeRequest().With($"Accept-Language: {string.Concat(Enumerable.Repeat("a;q=0.1,", 900))}b").ToBytes();
         byte[] oversize = new UpgradeRequest().With($"Accept-Language: {string.Concat(Enumerable.Repeat("a;q=0.1,", 3750))}b").ToBytes();
-        await AskAsync(Requests, request, 101);
+        await trial.CompileAsync(() => AskAsync(Requests, request, 101));
         TimeSpan plain = await AskAsync(Requests, new UpgradeRequest().ToBytes(), 101);
         TimeSpan cpu = await AskAsync(Requests, request, 101) - plain;
         TimeSpan refused = await AskAsync(Requests, oversize, 431);
@@ -117,7 +117,7 @@ public sealed class HostileTextTests
 
         async Task<TimeSpan> AskAsync(int count, byte[] request, int status)
         {
-            TimeSpan before = ProcessStatus.Cpu(trial.Process.Id);
+            TimeSpan before = ProcessStatus.FineCpu(trial.Process.Id);
             for (int i = 0; i < count; i++)
             {
                 RawConnection connection = await trial.ConnectAsync();
@@ -125,7 +125,7 @@ public sealed class HostileTextTests
                 Assert.Equal(status, (await connection.ReadResponseAsync()).Status);
                 connection.Reset();
             }
-            return ProcessStatus.Cpu(trial.Process.Id) - before;
+            return ProcessStatus.FineCpu(trial.Process.Id) - before;
         }
     }
 
