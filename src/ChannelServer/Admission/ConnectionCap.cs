@@ -17,8 +17,8 @@ internal sealed class ConnectionCap(int most)
     private const int Visitors = 64;
 
     /// <summary>
-    /// Connections by which those that are accepted may be ahead of those that have been looked at, where the two are done in different places: a
-    /// part of what is kept for everything else.
+    /// Connections by which those that are accepted may be ahead of those that have been looked at, where the two are done in different places, or that
+    /// several places which accept may have of their own: a part of what is kept for everything else.
     /// </summary>
     internal const int Ahead = 24;
 

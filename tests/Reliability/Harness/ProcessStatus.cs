@@ -35,6 +35,21 @@ internal static partial class ProcessStatus
             .Sum(static fields => long.Parse(fields[4].AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
     }
 
+    /// <summary>How many connections wait to be accepted, at each of the sockets that listen at a port in the process's network; in the same order each time.</summary>
+    public static int[] AcceptQueues(int process, int port, int listeners)
+    {
+        const string listening = "0A";
+        string local = string.Create(CultureInfo.InvariantCulture, $":{port:X4}");
+        return
+        [
+            .. File.ReadLines($"/proc/{process}/net/tcp")
+                .Select(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Where(fields => fields[3] == listening && fields[1].EndsWith(local, StringComparison.Ordinal))
+                .Take(listeners)
+                .Select(static fields => int.Parse(fields[4].AsSpan(9), NumberStyles.HexNumber, CultureInfo.InvariantCulture)),
+        ];
+    }
+
     public static long ResidentKilobytes(int process) => Field(process, "VmRSS:");
 
     /// <summary>The most that was ever resident.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using ChannelServer.Conformance.Wire;
 using ChannelServer.Reliability.Harness;
@@ -32,8 +33,11 @@ public sealed class DescriptorTests
             if (i % 2 == 0)
                 await socket.SendAsync(new UpgradeRequest().ToBytes());
         }
-        await Task.Delay(2000, TestContext.Current.CancellationToken);
         await trial.ExpectHealthAsync();
+        // Whoever asked is told, or let go.
+        await Effort.UntilAsync(
+            () => sockets.Where(static (_, i) => i % 2 == 0).All(static socket => socket.Poll(0, SelectMode.SelectRead)), TimeSpan.FromSeconds(Effort.Of(8, 2)),
+            () => $"{sockets.Where(static (_, i) => i % 2 == 0).Count(static socket => !socket.Poll(0, SelectMode.SelectRead))} hear nothing.");
         foreach (Socket socket in sockets)
         {
             byte[] answer = new byte[12];
@@ -55,6 +59,71 @@ public sealed class DescriptorTests
         Assert.True(recovered < TimeSpan.FromSeconds(Effort.IsFull ? 2 : 8), $"Recovered after {recovered}.");
         Latencies latencies = await trial.ConcludeAsync();
         Figures.Add("512 descriptors, 2,000 connections", $"{upgraded} upgraded, {refused} told 503, recovered {recovered.TotalSeconds:0.00} s after, canary {latencies}");
+    }
+
+    /// <summary>Each shard accepts for itself, and all places may be those of silent connections of another.</summary>
+    [Fact]
+    public async Task A_shard_that_has_nobody_to_give_up_still_hears_who_comes()
+    {
+        Effort.Require(File.Exists("/usr/bin/prlimit"), "prlimit");
+        Effort.Require(Effort.Engine != "kestrel", "one listener accepts for all shards");
+        List<EndPoint>[] ports = [[], []];
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            Prefix = ["prlimit", "--nofile=512"],
+            Settings = ["--shards=2"],
+            SlackDescriptors = 16,
+            First = warm => FindPortsAsync(warm, ports),
+        });
+        List<Socket> silent = [];
+        foreach (EndPoint port in ports[0])
+            silent.Add(await ConnectAsync(trial, port));
+        await Effort.UntilAsync(() => AcceptQueues(trial).Sum() == 0, TimeSpan.FromSeconds(5), () => "Some are not accepted.");
+        Stopwatch waited = Stopwatch.StartNew();
+        foreach (EndPoint port in ports[1])
+        {
+            using Socket socket = await ConnectAsync(trial, port);
+            await socket.SendAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8.ToArray());
+            byte[] answer = new byte[12];
+            await socket.ReceiveAsync(answer);
+            Assert.Equal("HTTP/1.1 200", Encoding.ASCII.GetString(answer));
+        }
+        TimeSpan heard = waited.Elapsed;
+        // Those who are silent would be cut after 10 s.
+        Assert.True(heard < TimeSpan.FromSeconds(Effort.Of(8, 2)), $"Heard after {heard}.");
+        foreach (Socket socket in silent)
+            socket.Close(0);
+        Latencies latencies = await trial.ConcludeAsync();
+        Figures.Add("512 descriptors, silent connections of one of two shards at all of them", $"16 clients of the other answered within {heard.TotalSeconds:0.00} s, canary {latencies}");
+    }
+
+    /// <summary>Finds ports of clients for each of two shards: the kernel chooses by them, and while nobody accepts, the queues tell what it chose.</summary>
+    private static async Task FindPortsAsync(Trial trial, List<EndPoint>[] ports)
+    {
+        List<Socket> sockets = [];
+        trial.Process.Pause();
+        int[] before = AcceptQueues(trial);
+        while (ports[0].Count < 400 || ports[1].Count < 16)
+        {
+            sockets.Add(await ConnectAsync(trial, new IPEndPoint(IPAddress.Parse("127.0.47.1"), 0)));
+            int[] after = AcceptQueues(trial);
+            ports[after[0] > before[0] ? 0 : 1].Add(sockets[^1].LocalEndPoint!);
+            before = after;
+        }
+        trial.Process.Continue();
+        foreach (Socket socket in sockets)
+            socket.Close(0);
+        await trial.ExpectHealthAsync();
+    }
+
+    private static int[] AcceptQueues(Trial trial) => ProcessStatus.AcceptQueues(trial.Process.Id, trial.Server.Address.Port, 2);
+
+    private static async Task<Socket> ConnectAsync(Trial trial, EndPoint from)
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(from);
+        await socket.ConnectAsync(trial.Server.Address);
+        return socket;
     }
 
     /// <summary>Somebody lowers the limit of the running process, so that its own bound, which it took from the limit, does not keep it from the end.</summary>

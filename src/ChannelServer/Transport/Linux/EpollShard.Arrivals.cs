@@ -17,6 +17,12 @@ internal sealed partial class EpollShard
     /// <summary>How long a connection may say nothing while memory is short and others come.</summary>
     private static readonly TimeSpan _patienceWhenShort = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// Whether one more may be at this shard's door in any case, when there is no room. The kernel sends each shard its part of all who come, but those
+    /// whose places they could have may all be at others' doors, who give each place to the next who comes to them.
+    /// </summary>
+    private bool HasPlaceOfItsOwn => _atTheDoor < _ownPlaces && !_engine.Admission.Sockets.IsOverrun;
+
     private void WatchListeners(uint events, bool isNew)
     {
         for (int i = 0; i < _listeners.Length; i++)
@@ -54,7 +60,7 @@ internal sealed partial class EpollShard
     {
         while (true)
         {
-            if (_engine.Admission.Sockets.IsReached && !MakeRoom())
+            if (_engine.Admission.Sockets.IsReached && !HasPlaceOfItsOwn && !MakeRoom())
                 return AcceptResult.Exhausted;
             // A connection takes memory before anybody can refuse it. Who means it has said what he wants by now.
             if (!_engine.Admission.HasMemory && _heads.NextDue - _core.Now < ChannelEngine.HeadTimeout - _patienceWhenShort
@@ -96,6 +102,7 @@ internal sealed partial class EpollShard
     {
         session.BelongTo(this, _connections.Add(session));
         session.Stage = SocketStage.Head;
+        _atTheDoor++;
         if (_epoll.Add(session.Fd, interest, session.Key) < 0)
         {
             Close(session);
@@ -110,6 +117,8 @@ internal sealed partial class EpollShard
     {
         DeadlineList<Session, Session.Pulse>.Remove(session);
         KeepHead(session, null);
+        if (session.Stage is SocketStage.Head or SocketStage.Answered)
+            _atTheDoor--;
         session.Stage = SocketStage.Gone;
         _connections.Remove(session.Key);
     }
@@ -198,9 +207,10 @@ internal sealed partial class EpollShard
             _turn.Feed(session, unread);
     }
 
-    private static void BeginSession(SocketSession session)
+    private void BeginSession(SocketSession session)
     {
         DeadlineList<Session, Session.Pulse>.Remove(session);
+        _atTheDoor--;
         session.Stage = SocketStage.Seated;
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ChannelServer.Admission;
 using ChannelServer.Relay;
 using ChannelServer.Telemetry;
 
@@ -35,6 +36,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     private readonly long _started;
     private readonly RelayTelemetry _telemetry;
     private readonly long _mostHeadOctets;
+    private readonly int _ownPlaces;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Any thread. Bounded by the connections: each is in one letter at most, or in four when it is on pipes.
@@ -53,6 +55,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     private readonly DeadlineList<Session, Session.Pulse> _heads = new(new Session());
     private readonly DeadlineList<Session, Session.Pulse> _answers = new(new Session());
     private long _headOctets;
+    private int _atTheDoor;
     private TimeSpan _acceptsAgainAt = TimeSpan.MaxValue;
 
     public EpollShard(
@@ -65,6 +68,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
         _listeners = listeners;
         _telemetry = telemetry;
         _mostHeadOctets = limits.BufferedOctets > 0 ? limits.BufferedOctets : long.MaxValue;
+        _ownPlaces = Math.Max(1, ConnectionCap.Ahead / shards);
         Time = time;
         _started = time.GetTimestamp();
         _bell = LibC.EventFd();
@@ -184,6 +188,12 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
             _core.SetTime(Time.GetElapsedTime(_started));
             for (int i = 0; i < ready; i++)
                 Handle(_epoll[i].Key, _epoll[i].Events);
+            // Who has asked is heard before somebody is accepted in his place.
+            for (int i = 0; i < ready; i++)
+            {
+                if (_epoll[i].Key > BellKey)
+                    Accept(_listeners[(int)(_epoll[i].Key - BellKey) - 1]);
+            }
             for (int left = LettersPerTurn; left > 0 && _letters.TryDequeue(out Letter letter); left--)
                 Handle(letter);
             _turn.ServeTouched();
@@ -226,11 +236,7 @@ internal sealed partial class EpollShard : IShardMailbox, IAsyncDisposable
     private void Handle(ulong key, uint events)
     {
         if (key >= NoConnection)
-        {
-            if (key != BellKey)
-                Accept(_listeners[(int)(key - BellKey) - 1]);
             return;
-        }
         // A connection that was closed earlier in this turn has left its slot, or a newer one has its place under another key.
         if (_connections.Find(key) is not { } session)
             return;
