@@ -30,6 +30,9 @@ internal sealed class Trial : IAsyncDisposable
         Server = new ServerUnderTest(server.Address, null);
     }
 
+    /// <summary>Asks for health, once.</summary>
+    public static byte[] HealthRequest => "GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8.ToArray();
+
     public ServerUnderTest Server { get; }
 
     public TestedServer Process { get; }
@@ -84,7 +87,7 @@ internal sealed class Trial : IAsyncDisposable
     public async Task ExpectHealthAsync()
     {
         await using RawConnection connection = await ConnectAsync();
-        await connection.SendAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n");
+        await connection.SendAsync(HealthRequest);
         Assert.Equal(200, (await connection.ReadResponseAsync()).Status);
     }
 
@@ -174,7 +177,7 @@ internal sealed class Trial : IAsyncDisposable
         try
         {
             socket.Connect(Server.Address);
-            socket.Send("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8);
+            socket.Send(HealthRequest);
             return socket.Receive(new byte[1]) > 0;
         }
         catch (SocketException)

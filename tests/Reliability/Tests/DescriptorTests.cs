@@ -83,7 +83,7 @@ public sealed class DescriptorTests
         foreach (EndPoint port in ports[1])
         {
             using Socket socket = await ConnectAsync(trial, port);
-            await socket.SendAsync("GET /__lbheartbeat__ HTTP/1.1\r\nHost: channel.example\r\nConnection: close\r\n\r\n"u8.ToArray());
+            await socket.SendAsync(Trial.HealthRequest);
             byte[] answer = new byte[12];
             await socket.ReceiveAsync(answer);
             Assert.Equal("HTTP/1.1 200", Encoding.ASCII.GetString(answer));
