@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace ChannelServer.Reliability.Harness;
@@ -41,7 +42,12 @@ internal sealed class MemoryGroup : IDisposable
                 return null;
             Directory.CreateDirectory(group._folder);
             File.WriteAllText($"{group._folder}/{(isVersion1 ? "memory.limit_in_bytes" : "memory.max")}", octets.ToString(CultureInfo.InvariantCulture));
-            return group;
+            using Process member = Process.Start(new ProcessStartInfo(group.Prefix[0], [.. group.Prefix[1..], "true"]) { RedirectStandardError = true })!;
+            member.WaitForExit();
+            if (member.ExitCode == 0)
+                return group;
+            group.Dispose();
+            return null;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

@@ -40,7 +40,9 @@ internal sealed partial class NetworkPair : IDisposable
         try
         {
             Effort.Require(TryRun("ip", "netns", "add", pair._server) && TryRun("ip", "netns", "add", pair._client), "network namespaces");
-            Run("ip", "link", "add", "cs0", "netns", pair._server, "type", "veth", "peer", "name", "cs0", "netns", pair._client);
+            Effort.Require(TryRun([.. pair.ServerPrefix, "true"]), "programs in network namespaces");
+            Effort.Require(
+                TryRun("ip", "link", "add", "cs0", "netns", pair._server, "type", "veth", "peer", "name", "cs0", "netns", pair._client), "veth");
             foreach ((string side, string address) in ((string, string)[])[(pair._server, "10.213.77.1/24"), (pair._client, "10.213.77.2/24")])
             {
                 Run("ip", "-n", side, "addr", "add", address, "dev", "cs0");
@@ -65,7 +67,7 @@ internal sealed partial class NetworkPair : IDisposable
         {
             Run("ip", "netns", "exec", _client, "nft", $"add chain ip faults {hook} {{ type filter hook {hook} priority 0; }}");
             string chance = percent == 100 ? "" : $"numgen random mod 100 < {percent} ";
-            Run("ip", "netns", "exec", _client, "nft", $"add rule ip faults {hook} {chance}drop");
+            Effort.Require(TryRun("ip", "netns", "exec", _client, "nft", $"add rule ip faults {hook} {chance}drop"), "nft numgen");
         }
     }
 

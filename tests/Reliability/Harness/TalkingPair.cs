@@ -22,8 +22,8 @@ internal sealed class TalkingPair(ChannelClient first, ChannelClient second, Tim
 
     public int Delivered => _delivered;
 
-    /// <summary>When the last was delivered, by <see cref="Stopwatch.GetTimestamp"/>.</summary>
-    public long LastDelivery { get; private set; }
+    /// <summary>When the server ended its channel, behind all that was delivered, by <see cref="Stopwatch.GetTimestamp"/>.</summary>
+    public long Over { get; private set; }
 
     /// <summary>How long each message took; to be read when the talk is over.</summary>
     public IReadOnlyList<TimeSpan> Latencies => _latencies;
@@ -77,9 +77,9 @@ internal sealed class TalkingPair(ChannelClient first, ChannelClient second, Tim
             Assert.Equal(_delivered.ToString(CultureInfo.InvariantCulture), envelope.RootElement.GetProperty("message").GetString());
             Assert.True(_sentAt.TryDequeue(out long sentAt));
             _latencies.Add(Stopwatch.GetElapsedTime(sentAt));
-            LastDelivery = Stopwatch.GetTimestamp();
             _delivered++;
         }
+        Over = Stopwatch.GetTimestamp();
         Golden.AssertFrame("close-1001", frame);
         await LeaveAsync(second);
     }

@@ -136,7 +136,7 @@ internal sealed class Trial : IAsyncDisposable
     /// <summary>Starts it, lets the code compile that every trial uses, and takes the measures to return to.</summary>
     private async Task WarmUpAsync()
     {
-        await Effort.UntilAsync(Answers, TimeSpan.FromSeconds(60), () => $"The server did not start. {Process.Tell()}");
+        await StartedAsync();
         for (int i = 0; i < 10; i++)
         {
             await using ChannelClient first = await OpenAsync();
@@ -168,17 +168,25 @@ internal sealed class Trial : IAsyncDisposable
             _canary = await Canary.StartAsync(this, _options.CanaryMessages);
     }
 
-    private bool Answers()
+    private async Task StartedAsync()
     {
-        if (Process.HasExited)
-            Assert.Fail($"The server did not start. {Process.Tell()}");
+        Stopwatch waited = Stopwatch.StartNew();
+        while (!await AnswersAsync())
+        {
+            Assert.False(Process.HasExited || waited.Elapsed > TimeSpan.FromSeconds(120), $"The server did not start. {Process.Tell()}");
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
+    }
+
+    private async Task<bool> AnswersAsync()
+    {
         using Socket socket = _options.Network?.NewServerSocket(AddressFamily.InterNetwork, SocketType.Stream)
             ?? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            socket.Connect(Server.Address);
-            socket.Send(HealthRequest);
-            return socket.Receive(new byte[1]) > 0;
+            await socket.ConnectAsync(Server.Address);
+            await socket.SendAsync(HealthRequest);
+            return await socket.ReceiveAsync(new byte[1]) > 0;
         }
         catch (SocketException)
         {
@@ -214,16 +222,16 @@ internal sealed class Trial : IAsyncDisposable
         while (after > before * 1.01);
     }
 
-    /// <summary>Waits until the server, which nobody uses any more, has let go of its own accord of the buffers that it keeps for reuse.</summary>
+    /// <summary>
+    /// Waits until the server, which nobody uses any more, has let go of its own accord of the buffers that it keeps for reuse, or has had the time to:
+    /// it may have done so just before.
+    /// </summary>
     public async Task ExpectBuffersBackAsync()
     {
         long before = await Process.FullCollectionsAsync();
         Stopwatch waited = Stopwatch.StartNew();
-        while (await Process.FullCollectionsAsync() == before)
-        {
-            Assert.True(waited.Elapsed < TimeSpan.FromSeconds(30), "I3: nothing is given back within 30 s.");
+        while (await Process.FullCollectionsAsync() == before && waited.Elapsed < TimeSpan.FromSeconds(30))
             await Task.Delay(100);
-        }
     }
 
     /// <summary>I3: the server itself gives back what was taken, unasked.</summary>
@@ -231,7 +239,7 @@ internal sealed class Trial : IAsyncDisposable
     {
         long allowed = (long)(_resident * 1.15);
         await Effort.UntilAsync(
-            () => ProcessStatus.ResidentKilobytes(Process.Id) <= allowed, TimeSpan.FromSeconds(30),
+            () => ProcessStatus.ResidentKilobytes(Process.Id) <= allowed, TimeSpan.FromSeconds(60),
             () => $"I3: {ProcessStatus.ResidentKilobytes(Process.Id)} kB resident, {_resident} kB before.");
         ResidentAfter = ProcessStatus.ResidentKilobytes(Process.Id);
     }

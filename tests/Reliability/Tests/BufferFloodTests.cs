@@ -79,6 +79,7 @@ public sealed class BufferFloodTests
     /// <summary>Returns how many of the clients were let in, and how many of those ended; all are gone.</summary>
     private static async Task<(int Admitted, int Ended)> FloodAsync(Trial trial, int count, byte[][] flood, bool upgrades)
     {
+        using Crowd crowd = await Crowd.GatherAsync();
         ConcurrentBag<Socket> clients = [], admitted = [];
         await ForEachAsync(Enumerable.Range(0, count), async i =>
         {

@@ -44,8 +44,9 @@ public sealed class SurroundingsTests
             untaken.Add(costs[0]);
             // Within a round: from one to the next, all of them were seen to change together by a third, and their ratio by a fiftieth.
             ratios.Add(costs[0] / ((costs[1] + costs[2]) / 2));
-            // A name server is waited for seconds, and a full socket for ever.
-            Assert.True(measured[0].At(0.99) < TimeSpan.FromSeconds(2), measured[0].ToString());
+            // A name server is waited for seconds, and a full socket for ever. What the machine is busy with delays all three.
+            TimeSpan slowest = measured.Skip(1).Max(static each => each.At(0.99));
+            Assert.True(measured[0].At(0.99) < slowest + TimeSpan.FromSeconds(2), $"{measured[0]}; the others' slowest {slowest}");
             latencies.Add(measured[0].At(0.99));
         }
         double ratio = Median(ratios);
@@ -86,6 +87,8 @@ public sealed class SurroundingsTests
     {
         string library = $"/usr/lib/{(RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "aarch64" : "x86_64")}-linux-gnu/faketime/libfaketimeMT.so.1";
         Effort.Require(File.Exists(library), "faketime is not installed");
+        // On a busy machine those who are alive answer late, and the server, if it was late itself, waits once more.
+        int timeout = Effort.Of(10, 5);
         string clock = Path.GetTempFileName();
         await File.WriteAllTextAsync(clock, "+0");
         try
@@ -93,7 +96,7 @@ public sealed class SurroundingsTests
             await using Trial trial = await Trial.StartAsync(new TrialOptions
             {
                 IsCalm = true,
-                Settings = ["--heartbeat=1", "--client_timeout=5"],
+                Settings = ["--heartbeat=1", $"--client_timeout={timeout}"],
                 Environment =
                 [
                     ("LD_PRELOAD", library), ("FAKETIME_TIMESTAMP_FILE", clock), ("FAKETIME_NO_CACHE", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
@@ -108,13 +111,13 @@ public sealed class SurroundingsTests
                 await using ChannelClient silent = await trial.OpenAsync();
                 long start = Stopwatch.GetTimestamp();
                 await File.WriteAllTextAsync(clock, offset);
-                Task<byte[]> reading = silent.Connection.ReadToEndAsync(TimeSpan.FromSeconds(30));
+                Task<byte[]> reading = silent.Connection.ReadToEndAsync(TimeSpan.FromSeconds(60));
                 while (!reading.IsCompleted)
                 {
                     await alive.ExpectNothingAsync();
                     await Task.WhenAny(reading, Task.Delay(500));
                 }
-                Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, Effort.IsFull ? 4.5 : 3.5, Effort.IsFull ? 7.5 : 12);
+                Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, timeout - (Effort.IsFull ? 0.5 : 1.5), Effort.IsFull ? 7.5 : 40);
                 Assert.EndsWith(Convert.ToHexStringLower(Golden.Octets("close-4408")), Convert.ToHexStringLower(await reading), StringComparison.Ordinal);
                 await alive.LeaveAsync();
             }
