@@ -19,6 +19,20 @@ internal static partial class ProcessStatus
         return Enumerable.Range(0, int.MaxValue).First(number => !taken.Contains(number.ToString(CultureInfo.InvariantCulture)));
     }
 
+    /// <summary>Whether none of its threads goes on before it is told to.</summary>
+    public static bool IsStopped(int process)
+    {
+        try
+        {
+            return Directory.GetDirectories($"/proc/{process}/task").All(static thread => Fields($"{thread}/stat")[0] == "T");
+        }
+        catch (IOException)
+        {
+            // One has just ended.
+            return false;
+        }
+    }
+
     /// <summary>How many it may have: the soft limit.</summary>
     public static string DescriptorLimit(int process) =>
         File.ReadLines($"/proc/{process}/limits").First(static line => line.StartsWith("Max open files", StringComparison.Ordinal))
@@ -61,9 +75,7 @@ internal static partial class ProcessStatus
     /// <summary>User and system time of all threads.</summary>
     public static TimeSpan Cpu(int process)
     {
-        string stat = File.ReadAllText($"/proc/{process}/stat");
-        // The name, in parentheses, may hold blanks.
-        string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        string[] fields = Fields($"/proc/{process}/stat");
         return TimeSpan.FromSeconds((Ticks(fields[11]) + Ticks(fields[12])) / TicksPerSecond);
     }
 
@@ -81,6 +93,13 @@ internal static partial class ProcessStatus
     private static partial int ClockGetTime(int clock, out Timespec time);
 
     private readonly record struct Timespec(nint Seconds, nint Nanoseconds);
+
+    /// <summary>What a file of that kind tells behind the name, which is in parentheses and may hold blanks: first the state.</summary>
+    private static string[] Fields(string path)
+    {
+        string stat = File.ReadAllText(path);
+        return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+    }
 
     private static double Ticks(string field) => long.Parse(field, CultureInfo.InvariantCulture);
 

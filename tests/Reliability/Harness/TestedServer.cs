@@ -86,8 +86,12 @@ internal sealed partial class TestedServer : IAsyncDisposable
         Assert.Equal(0, Kill(Id, Sigterm));
     }
 
-    /// <summary>Has it stand still, at any point of what it does.</summary>
-    public void Pause() => Assert.Equal(0, Kill(Id, Sigstop));
+    /// <summary>Has it stand still, at any point of what it does; on a busy machine not all of its threads are told at once.</summary>
+    public async Task PauseAsync()
+    {
+        Assert.Equal(0, Kill(Id, Sigstop));
+        await Effort.UntilAsync(() => ProcessStatus.IsStopped(Id), _patience, () => "The server goes on.");
+    }
 
     public void Continue() => Assert.Equal(0, Kill(Id, Sigcont));
 

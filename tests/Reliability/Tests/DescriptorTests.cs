@@ -74,20 +74,18 @@ public sealed class DescriptorTests
             Prefix = ["prlimit", "--nofile=512"],
             Settings = ["--shards=2"],
             SlackDescriptors = 16,
-            First = warm => FindPortsAsync(warm, ports),
+            First = warm => FindPortsAsync(warm, shards: 2, ports),
         });
         List<Socket> silent = [];
         foreach (EndPoint port in ports[0])
             silent.Add(await ConnectAsync(trial, port));
-        await Effort.UntilAsync(() => AcceptQueues(trial).Sum() == 0, TimeSpan.FromSeconds(8), () => "Some are not accepted.");
+        await AllAcceptedAsync(trial, shards: 2);
         Stopwatch waited = Stopwatch.StartNew();
         foreach (EndPoint port in ports[1])
         {
             using Socket socket = await ConnectAsync(trial, port);
             await socket.SendAsync(Trial.HealthRequest);
-            byte[] answer = new byte[12];
-            await socket.ReceiveAsync(answer);
-            Assert.Equal("HTTP/1.1 200", Encoding.ASCII.GetString(answer));
+            await ExpectAnswerAsync(socket);
         }
         TimeSpan heard = waited.Elapsed;
         // Those who are silent would be cut after 10 s.
@@ -98,17 +96,65 @@ public sealed class DescriptorTests
         Figures.Add("512 descriptors, silent connections of one of two shards at all of them", $"16 clients of the other answered within {heard.TotalSeconds:0.00} s, canary {latencies}");
     }
 
-    /// <summary>Finds ports of clients for each of two shards: the kernel chooses by them, and while nobody accepts, the queues tell what it chose.</summary>
-    private static async Task FindPortsAsync(Trial trial, List<EndPoint>[] ports)
+    /// <summary>A shard that has one place at its door, and all else is taken: who has it is heard before it is given to the next.</summary>
+    [Fact]
+    public async Task Who_has_asked_is_heard_before_somebody_is_accepted_in_his_place()
+    {
+        const int Shards = 24;
+        Effort.Require(File.Exists("/usr/bin/prlimit"), "prlimit");
+        Effort.Require(Effort.Engine != "kestrel", "one listener accepts for all shards");
+        List<EndPoint>[] ports = [[], []];
+        await using Trial trial = await Trial.StartAsync(new TrialOptions
+        {
+            Prefix = ["prlimit", "--nofile=512"],
+            Settings = [$"--shards={Shards}"],
+            SlackDescriptors = 16,
+            First = warm => FindPortsAsync(warm, Shards, ports),
+        });
+        List<Socket> silent = [];
+        foreach (EndPoint port in ports[0])
+            silent.Add(await ConnectAsync(trial, port));
+        await AllAcceptedAsync(trial, Shards);
+        for (int i = 0; i + 1 < ports[1].Count; i += 2)
+        {
+            using Socket first = await ConnectAsync(trial, ports[1][i]);
+            await AllAcceptedAsync(trial, Shards);
+            // The shard finds both at once, and the one who comes before the one who asks.
+            await trial.Process.PauseAsync();
+            using Socket second = await ConnectAsync(trial, ports[1][i + 1]);
+            await first.SendAsync(Trial.HealthRequest);
+            trial.Process.Continue();
+            await ExpectAnswerAsync(first);
+            await second.SendAsync(Trial.HealthRequest);
+            await ExpectAnswerAsync(second);
+        }
+        foreach (Socket socket in silent)
+            socket.Close(0);
+        await trial.ConcludeAsync();
+    }
+
+    private static async Task ExpectAnswerAsync(Socket socket)
+    {
+        byte[] answer = new byte[12];
+        using CancellationTokenSource deadline = new(RawConnection.Patience);
+        await socket.ReceiveAsync(answer, deadline.Token);
+        Assert.Equal("HTTP/1.1 200", Encoding.ASCII.GetString(answer));
+    }
+
+    /// <summary>Finds ports of clients for the second of some shards, and for others: the kernel chooses by them, and while nobody accepts, the queues tell what it chose.</summary>
+    /// <param name="trial">Where.</param>
+    /// <param name="shards">How many there are.</param>
+    /// <param name="ports">Of others, more than there are places; and of the second.</param>
+    private static async Task FindPortsAsync(Trial trial, int shards, List<EndPoint>[] ports)
     {
         List<Socket> sockets = [];
-        trial.Process.Pause();
-        int[] before = AcceptQueues(trial);
+        await trial.Process.PauseAsync();
+        int before = AcceptQueues(trial, shards)[1];
         while (ports[0].Count < 400 || ports[1].Count < 16)
         {
             sockets.Add(await ConnectAsync(trial, new IPEndPoint(IPAddress.Parse("127.0.47.1"), 0)));
-            int[] after = AcceptQueues(trial);
-            ports[after[0] > before[0] ? 0 : 1].Add(sockets[^1].LocalEndPoint!);
+            int after = AcceptQueues(trial, shards)[1];
+            ports[after > before ? 1 : 0].Add(sockets[^1].LocalEndPoint!);
             before = after;
         }
         trial.Process.Continue();
@@ -117,7 +163,10 @@ public sealed class DescriptorTests
         await trial.ExpectHealthAsync();
     }
 
-    private static int[] AcceptQueues(Trial trial) => ProcessStatus.AcceptQueues(trial.Process.Id, trial.Server.Address.Port, 2);
+    private static Task AllAcceptedAsync(Trial trial, int shards) =>
+        Effort.UntilAsync(() => AcceptQueues(trial, shards).Sum() == 0, TimeSpan.FromSeconds(8), () => "Some are not accepted.");
+
+    private static int[] AcceptQueues(Trial trial, int shards) => ProcessStatus.AcceptQueues(trial.Process.Id, trial.Server.Address.Port, shards);
 
     private static async Task<Socket> ConnectAsync(Trial trial, EndPoint from)
     {

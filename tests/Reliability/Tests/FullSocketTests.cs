@@ -33,7 +33,7 @@ public sealed class FullSocketTests
                 await party.SayAsync(_small);
             using PacketLog packets = new(network, trial.Server.Address.Port);
             int drained;
-            trial.Process.Pause();
+            await trial.Process.PauseAsync();
             try
             {
                 // Its length differs each time: a piece may happen to be cut into packets just before the ping.
