@@ -202,23 +202,23 @@ public sealed class AddressLimiterTests
     [Fact]
     public void A_decision_allocates_nothing_and_takes_less_than_a_microsecond()
     {
+        // In Release, on one core of a small cloud machine, about 200 nanoseconds; the bound has room for a busy one.
+        const double Bound = 1000;
         AddressLimiter limiter = new(_limits, LimitMode.Log, false, TimeProvider.System);
         ClientNetwork[] networks = [.. Enumerable.Range(0, 4096).Select(i => Network($"2001:db8:{i:x}::1"))];
         Run(); // Compiles, and makes the rows.
-        TimeSpan best = TimeSpan.MaxValue;
-        long allocated = GC.GetAllocatedBytesForCurrentThread();
-        for (int round = 0; round < 20; round++)
+        Allocation.AssertNone(Run);
+        double best = double.MaxValue;
+        long start = Stopwatch.GetTimestamp();
+        // Twenty rounds are over so soon that one slow phase of the machine can cover them all: then it takes more.
+        for (int round = 0; round < 20 || (best >= Bound && Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(10)); round++)
         {
             long began = Stopwatch.GetTimestamp();
             Run();
-            TimeSpan took = Stopwatch.GetElapsedTime(began);
-            best = took < best ? took : best;
+            best = Math.Min(best, Stopwatch.GetElapsedTime(began).TotalNanoseconds / networks.Length);
         }
-        Assert.Equal(allocated, GC.GetAllocatedBytesForCurrentThread());
-        double nanoseconds = best.TotalNanoseconds / networks.Length;
-        TestContext.Current.SendDiagnosticMessage($"Enter and leave of an IPv6 address: {nanoseconds:0} ns");
-        // In Release, on one core of a small cloud machine, about 200; the bound has room for a busy one.
-        Assert.True(nanoseconds < 1000, $"{nanoseconds:0} ns");
+        TestContext.Current.SendDiagnosticMessage($"Enter and leave of an IPv6 address: {best:0} ns");
+        Assert.True(best < Bound, $"{best:0} ns");
 
         void Run()
         {

@@ -30,7 +30,7 @@ public sealed class ReputationEndToEndTests
             Shards = 2,
             IpReputationServer = reputation.Address.ToString(),
             IprepMin = 50,
-            IprepTimeout = TimeSpan.FromSeconds(5),
+            IprepTimeout = TimeSpan.FromSeconds(60),
         };
         return RunningServer.StartAsync(change?.Invoke(settings) ?? settings);
     }
@@ -46,7 +46,7 @@ public sealed class ReputationEndToEndTests
             Assert.True(await stream.ReadAsync(buffer) > 0);
         }
         await stream.WriteAsync(RunningServer.Upgrade(channel, $"X-Forwarded-For: {client}"));
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(60));
         int read = await stream.ReadAsync(buffer, patience.Token);
         return (Encoding.ASCII.GetString(buffer, 0, read).Split(' ')[1], connection);
     }

@@ -52,7 +52,7 @@ internal sealed class ReputationServer : IAsyncDisposable
     /// <summary>Waits until a violation was reported.</summary>
     public async Task<string> ViolationAsync()
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(10));
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(60));
         while (!Violations.Any())
             await Task.Delay(10, patience.Token);
         return Violations.First();

@@ -9,6 +9,10 @@ namespace ChannelServer.Tests.Reputation;
 public sealed class ReputationTests : IAsyncLifetime
 {
     private static readonly IPAddress _address = IPAddress.Parse("198.51.100.1");
+
+    /// <summary>Where the patience of the client is not what is tested.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+
     private readonly FakeTimeProvider _time = new();
     private ReputationServer _server = null!;
     private ReputationClient _client = null!;
@@ -16,7 +20,7 @@ public sealed class ReputationTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await ReputationServer.StartAsync();
-        _client = Client(TimeSpan.FromSeconds(5));
+        _client = Client(_patience);
     }
 
     public async ValueTask DisposeAsync()
@@ -55,7 +59,7 @@ public sealed class ReputationTests : IAsyncLifetime
     [Fact]
     public async Task A_service_below_a_path_is_found()
     {
-        using ReputationClient client = Client(TimeSpan.FromSeconds(5), new Uri(_server.Address, "/iprepd"));
+        using ReputationClient client = Client(_patience, new Uri(_server.Address, "/iprepd"));
         await client.GetReputationAsync(_address);
         Assert.Equal(["GET /iprepd/type/ip/198.51.100.1"], _server.Requests);
     }
@@ -66,9 +70,9 @@ public sealed class ReputationTests : IAsyncLifetime
         _server.Key = "c2VjcmV0";
         _server.Answers["198.51.100.1"] = """{"reputation":12}""";
         Assert.Null(await _client.GetReputationAsync(_address));
-        using ReputationClient wrong = Client(TimeSpan.FromSeconds(5), key: "d3Jvbmc");
+        using ReputationClient wrong = Client(_patience, key: "d3Jvbmc");
         Assert.Null(await wrong.GetReputationAsync(_address));
-        using ReputationClient right = Client(TimeSpan.FromSeconds(5), key: "c2VjcmV0");
+        using ReputationClient right = Client(_patience, key: "c2VjcmV0");
         Assert.Equal(12, await right.GetReputationAsync(_address));
     }
 
@@ -103,7 +107,7 @@ public sealed class ReputationTests : IAsyncLifetime
     public async Task A_service_that_is_slow_or_gone_or_broken_keeps_nobody_out()
     {
         using ReputationClient slow = Client(TimeSpan.FromMilliseconds(50));
-        using ReputationClient gone = Client(TimeSpan.FromSeconds(5), new Uri("http://127.0.0.1:1"));
+        using ReputationClient gone = Client(_patience, new Uri("http://127.0.0.1:1"));
         _server.Hold = new TaskCompletionSource();
         Assert.Equal(Standing.Good, await new ReputationList(slow, 50, _time).AskAsync(_address));
         _server.Hold.SetResult();
