@@ -36,4 +36,4 @@ $(BENCH)/gorilla: bench/peers/gorilla/main.go
 	GO111MODULE=off GOPATH=/usr/share/gocode go build -o $@ $<
 
 bench/peers/ws/node_modules: bench/peers/ws/package.json bench/peers/ws/package-lock.json
-	cd bench/peers/ws && npm ci --no-audit --no-fund --silent && touch node_modules
+	cd bench/peers/ws && npm ci --fetch-retries=5 --no-audit --no-fund --silent && touch node_modules

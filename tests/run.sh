@@ -48,7 +48,19 @@ install() { # install PACKAGE...
     return 1
   fi
   echo "Installing $*"
-  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >/dev/null
+  local patient=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
+  { apt-get "${patient[@]}" update && DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y --no-install-recommends "$@"; } >/dev/null
+}
+
+# Tries a command three times: what it fetches from may not answer once.
+persist() { # persist COMMAND...
+  local pause
+  for pause in 5 15; do
+    "$@" && return
+    echo "Failed: $1 $2. Another try follows in $pause seconds."
+    sleep "$pause"
+  done
+  "$@"
 }
 
 # A number of the last line of a test executable: "Total: 9, Errors: 0, Failed: 1, Skipped: 2, ...".
@@ -113,7 +125,7 @@ node_ready() { # node_ready FOLDER
     add 0 0 1
     return 1
   fi
-  if ! (cd "$1" && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }); then
+  if ! (cd "$1" && { [ node_modules/.package-lock.json -nt package-lock.json ] || persist npm ci --silent --no-audit --no-fund; }); then
     echo "Skipped: npm could not fetch what $1/package.json names."
     add 0 0 1
     return 1
@@ -168,7 +180,9 @@ if ! command -v dotnet >/dev/null; then
   echo "The .NET 10 SDK is missing: there is no 'dotnet' in the path."
   exit 1
 fi
-if ! dotnet build ChannelServer.slnx -c Release --nologo -v quiet; then
+# Fetching by itself: a build that fails is not tried again.
+if ! { persist dotnet restore ChannelServer.slnx -p:Configuration=Release -v quiet &&
+  dotnet build ChannelServer.slnx -c Release --no-restore --nologo -v quiet; }; then
   echo "The build failed."
   add 0 1 0
   finish

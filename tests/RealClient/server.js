@@ -11,7 +11,20 @@ export async function startServer(...settings) {
   if (process.env.CHANNEL_SERVER_URL) {
     return { url: process.env.CHANNEL_SERVER_URL, stop: async () => {} };
   }
-  const port = Number(settings.find(setting => setting.startsWith("--port="))?.slice(7) ?? await freePort());
+  const given = settings.find(setting => setting.startsWith("--port="))?.slice(7);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOn(Number(given ?? await freePort()), settings);
+    } catch (error) {
+      // Somebody else may have taken the port since it was found free.
+      if (given || attempt === 5 || !error.message.includes("the port is in use")) {
+        throw error;
+      }
+    }
+  }
+}
+
+async function startOn(port, settings) {
   const [program, ...first] = (process.env.CHANNEL_SERVER_COMMAND || `dotnet ${built}`).split(" ");
   const engine = process.env.CHANNEL_SERVER_ENGINE ? [`--engine=${process.env.CHANNEL_SERVER_ENGINE}`] : [];
   const server = spawn(program, [...first, ...engine, "--hostname=127.0.0.1", ...settings, `--port=${port}`], {
@@ -21,10 +34,13 @@ export async function startServer(...settings) {
   server.stdout.on("data", chunk => (log += chunk));
   server.stderr.on("data", chunk => (log += chunk));
   const ended = once(server, "exit");
+  const closed = once(server, "close");
   const deadline = Date.now() + 30_000;
   while (!(await answers(port))) {
     if (server.exitCode !== null || Date.now() > deadline) {
       server.kill("SIGKILL");
+      // All that it wrote has come only then.
+      await closed;
       throw new Error(`The server did not start.\n${log}`);
     }
     await new Promise(resolve => setTimeout(resolve, 20));
@@ -47,13 +63,23 @@ export async function startServer(...settings) {
   };
 }
 
+/** Below those that systems give to outgoing connections, so that none of these takes it before it is used. */
 export async function freePort() {
-  const probe = net.createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 18_000);
+    const probe = net.createServer().listen(port, "127.0.0.1");
+    try {
+      await once(probe, "listening");
+    } catch (error) {
+      if (error.code !== "EADDRINUSE") {
+        throw error;
+      }
+      continue;
+    }
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }
 
 /** A connection alone proves little: a server may look whether its port is free. */

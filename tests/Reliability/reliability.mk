@@ -29,6 +29,7 @@ reliability-build:
 reliability-tools:
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(RELIABILITY_TOOLS) 2>&1 | sed -nE 's/.*no packages found matching (.*)/\1/p; s/^([^ ]+) .* (not-installed|config-files)$$/\1/p'); \
 	if [ -n "$$missing" ]; then \
-	  echo "Installing $$missing" && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+	  patient="-o Acquire::Retries=3 -o DPkg::Lock::Timeout=120"; echo "Installing $$missing" && apt-get $$patient update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get $$patient install -y -qq --no-install-recommends $$missing >/dev/null \
 	  || echo "Could not install $$missing: the tests that need it are skipped."; \
 	fi
