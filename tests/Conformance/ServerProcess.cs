@@ -16,8 +16,10 @@ public sealed partial class ServerProcess : IAsyncDisposable
     public const int Sigint = 2;
     public const int Sigterm = 15;
 
-    /// <summary>Starting includes just-in-time compilation on a busy machine.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+    /// <summary>Starting includes just-in-time compilation, perhaps of many servers at once on a machine with few cores.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(120);
+
+    private const int Ports = 10;
 
     // Below the range from which the system takes the source ports of clients, so that none of ours is in the way.
     private static int _lastPort = Random.Shared.Next(12000, 28000);
@@ -45,21 +47,34 @@ public sealed partial class ServerProcess : IAsyncDisposable
     private static async Task<ServerUnderTest> StartAsync(int? descriptors, string[] settings)
     {
         ServerUnderTest.RequireOwnProcess("a server process of its own");
-        int port = FreePort();
-        ServerProcess server = Launch(["--hostname=127.0.0.1", .. settings, $"--port={port}"], port, descriptors);
-        // The tests of IPv6 name another address; it listens on IPv4 too.
-        IPEndPoint address = new(IPAddress.Loopback, port);
-        Stopwatch waited = Stopwatch.StartNew();
-        while (!await AnswersAsync(address))
+        for (int tried = 1; ; tried++)
         {
-            if (server._process.HasExited || waited.Elapsed > _patience)
-            {
-                Outcome outcome = await server.EndAsync(kill: true);
+            int port = FreePort();
+            ServerProcess server = Launch(["--hostname=127.0.0.1", .. settings, $"--port={port}"], port, descriptors);
+            // The tests of IPv6 name another address; it listens on IPv4 too.
+            IPEndPoint address = new(IPAddress.Loopback, port);
+            if (await server.IsUpAsync(address))
+                return new ServerUnderTest(address, server);
+            Outcome outcome = await server.EndAsync(kill: true);
+            await server.DisposeAsync();
+            // Somebody may have taken the port since it was found free.
+            if (tried == Ports || !outcome.Errors.Contains("the port is in use", StringComparison.Ordinal))
                 throw new InvalidOperationException($"The server did not start. {outcome}");
-            }
+        }
+    }
+
+    /// <summary>Waits until it answers; false if it ends, or takes too long.</summary>
+    private async Task<bool> IsUpAsync(IPEndPoint address)
+    {
+        Stopwatch waited = Stopwatch.StartNew();
+        while (!_process.HasExited && waited.Elapsed < _patience)
+        {
+            // Whoever has taken its port may answer too.
+            if (await AnswersAsync(address))
+                return !_process.HasExited;
             await Task.Delay(20, CancellationToken.None);
         }
-        return new ServerUnderTest(address, server);
+        return false;
     }
 
     /// <summary>Runs a server that is expected to end by itself.</summary>

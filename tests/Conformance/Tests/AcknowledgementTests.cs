@@ -15,8 +15,8 @@ public sealed class AcknowledgementTests(Servers servers)
         for (int i = 1; i <= 3; i++)
         {
             await pair.First.SendTextAsync($"{i}");
-            Assert.Equal(Frame.Text, (await pair.Second.Connection.ReadFrameAsync()).FirstOctet);
-            Frame ping = await pair.Second.Connection.ReadFrameAsync();
+            Assert.Equal(Frame.Text, (await pair.Second.ReadPastHeartbeatsAsync()).FirstOctet);
+            Frame ping = await pair.Second.ReadPastHeartbeatsAsync();
             Assert.Equal($"{i}", ping.PayloadText);
             if (i == 3)
                 Golden.AssertFrame("ping-number", ping);
@@ -34,7 +34,7 @@ public sealed class AcknowledgementTests(Servers servers)
         int pings = 0;
         for (int last = 0; last < 50;)
         {
-            Frame frame = await pair.Second.Connection.ReadFrameAsync();
+            Frame frame = await pair.Second.ReadPastHeartbeatsAsync();
             if (frame.FirstOctet == Frame.Text)
             {
                 envelopes++;

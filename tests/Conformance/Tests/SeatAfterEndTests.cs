@@ -106,7 +106,7 @@ public sealed class SeatAfterEndTests(Servers servers)
     [Fact]
     public async Task The_lifespan_of_the_channel_gives_up_all_of_them()
     {
-        await using Watched watched = await Watched.OpenAsync(await servers.WithAsync("--conn_lifespan=2"));
+        await using Watched watched = await Watched.OpenAsync(await servers.WithAsync("--conn_lifespan=6"));
         await watched.Watcher.ExpectEndFrameAsync("4410");
         await watched.Client.ExpectCloseAsync("close-4410");
         await ExpectNoChannelAsync(watched);
@@ -144,7 +144,7 @@ public sealed class SeatAfterEndTests(Servers servers)
     [Fact]
     public async Task A_client_timeout_holds_it()
     {
-        ServerUnderTest server = await servers.WithAsync("--max_channel_connections=2 --heartbeat=1 --client_timeout=3");
+        ServerUnderTest server = await servers.WithAsync("--max_channel_connections=2 --heartbeat=1 --client_timeout=8");
         await using Watched watched = await Watched.OpenAsync(server, _watcher, _client);
         Task held = ExpectHeldAsync(watched, "nothing");
         Frame frame;

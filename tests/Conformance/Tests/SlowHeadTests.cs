@@ -6,6 +6,9 @@ namespace ChannelServer.Conformance.Tests;
 /// <summary>A request head has ten seconds. In a class of its own, so that others run meanwhile.</summary>
 public sealed class SlowHeadTests(Servers servers)
 {
+    /// <summary>Of a read: above what is asserted.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+
     [Fact]
     public async Task A_head_that_is_not_complete_in_ten_seconds_gets_408()
     {
@@ -21,21 +24,22 @@ public sealed class SlowHeadTests(Servers servers)
     /// <summary>One who has not sent an octet has asked nothing: browsers open such connections in reserve.</summary>
     private static async Task EndsSilentlyAsync(ServerUnderTest server)
     {
-        await using RawConnection connection = await RawConnection.ConnectAsync(server.Address);
+        // The ten seconds begin with the connection, which this process may notice late.
         Stopwatch waited = Stopwatch.StartNew();
-        await connection.ExpectEndAsync();
-        Assert.InRange(waited.Elapsed.TotalSeconds, 8.5, 13);
+        await using RawConnection connection = await RawConnection.ConnectAsync(server.Address);
+        await connection.ExpectEndAsync(_patience);
+        Assert.InRange(waited.Elapsed.TotalSeconds, 8.5, 25);
     }
 
     private static async Task TimesOutAsync(ServerUnderTest server, string beginning)
     {
+        Stopwatch waited = Stopwatch.StartNew();
         await using RawConnection connection = await RawConnection.ConnectAsync(server.Address);
         await connection.SendAsync(beginning);
-        Stopwatch waited = Stopwatch.StartNew();
-        HttpResponse response = await connection.ReadResponseAsync();
+        HttpResponse response = await connection.ReadResponseAsync(_patience);
 
         Assert.Equal(408, response.Status);
-        Assert.InRange(waited.Elapsed.TotalSeconds, 8.5, 13);
+        Assert.InRange(waited.Elapsed.TotalSeconds, 8.5, 25);
         await connection.ExpectEndAsync();
     }
 
@@ -43,7 +47,7 @@ public sealed class SlowHeadTests(Servers servers)
     private static async Task DripsAsync(ServerUnderTest server, string head)
     {
         await using RawConnection connection = await RawConnection.ConnectAsync(server.Address);
-        Task<HttpResponse> answer = connection.ReadResponseAsync();
+        Task<HttpResponse> answer = connection.ReadResponseAsync(_patience);
         foreach (char octet in head)
         {
             if (answer.IsCompleted)

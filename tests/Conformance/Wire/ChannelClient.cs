@@ -98,19 +98,10 @@ internal sealed class ChannelClient : IAsyncDisposable
     public Task SendAsync(params byte[][] parts) => Connection.SendAsync(parts);
 
     /// <summary>The next frame that is no ping; pings are answered, as every client does.</summary>
-    public async Task<Frame> ReadFrameAsync()
-    {
-        // One deadline for all: a server that only pings is not answering.
-        Stopwatch waited = Stopwatch.StartNew();
-        while (true)
-        {
-            TimeSpan left = RawConnection.Patience - waited.Elapsed;
-            Frame frame = await Connection.ReadFrameAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-            if (frame.FirstOctet != Frame.Ping)
-                return frame;
-            await Connection.SendAsync(ClientFrame.Pong(frame.Payload));
-        }
-    }
+    public Task<Frame> ReadFrameAsync(TimeSpan? within = null) => ReadPastAsync(static _ => true, within ?? RawConnection.Patience);
+
+    /// <summary>The next frame that is no heartbeat. Those come at any time, and are answered; pings with a number are for the caller.</summary>
+    public Task<Frame> ReadPastHeartbeatsAsync() => ReadPastAsync(static ping => ping.Payload.Length == 0, RawConnection.Patience);
 
     public async Task<string> ReadTextAsync()
     {
@@ -142,17 +133,17 @@ internal sealed class ChannelClient : IAsyncDisposable
     }
 
     /// <summary>Expects a close frame, byte for byte that of a golden file, and behind it a clean end of stream.</summary>
-    public async Task ExpectCloseAsync(string golden)
+    public async Task ExpectCloseAsync(string golden, TimeSpan? within = null)
     {
-        Frame frame = await ReadFrameAsync();
+        Frame frame = await ReadFrameAsync(within);
         Golden.AssertFrame(golden, frame);
         await Connection.ExpectEndAsync();
     }
 
-    /// <summary>Expects a ping with this number, and nothing before it. Does not answer it.</summary>
+    /// <summary>Expects a ping with this number, and nothing before it but heartbeats. Does not answer it.</summary>
     public async Task ExpectNumberAsync(int number)
     {
-        Frame frame = await Connection.ReadFrameAsync();
+        Frame frame = await ReadPastHeartbeatsAsync();
         Assert.True(
             frame.FirstOctet == Frame.Ping && frame.PayloadText == number.ToString(CultureInfo.InvariantCulture),
             $"Expected the ping of number {number}, got: {frame}");
@@ -165,7 +156,7 @@ internal sealed class ChannelClient : IAsyncDisposable
     /// <summary>Expects an envelope with this message and behind it the ping with its number; answers neither.</summary>
     public async Task ExpectNumberedAsync(int number, string message)
     {
-        Frame frame = await Connection.ReadFrameAsync();
+        Frame frame = await ReadPastHeartbeatsAsync();
         Assert.True(frame.FirstOctet == Frame.Text, $"Expected \"{message}\", got: {frame}");
         using JsonDocument json = JsonDocument.Parse(frame.Payload);
         Assert.Equal(message, json.RootElement.GetProperty("message").GetString());
@@ -200,5 +191,20 @@ internal sealed class ChannelClient : IAsyncDisposable
         ChannelClient client = await UpgradeAsync(server, target, from, headers);
         await client.ReadGreetingAsync();
         return client;
+    }
+
+    /// <summary>Answers the pings of a kind, and returns the first frame that is none.</summary>
+    private async Task<Frame> ReadPastAsync(Func<Frame, bool> isPassed, TimeSpan within)
+    {
+        // One deadline for all: a server that only pings is not answering.
+        Stopwatch waited = Stopwatch.StartNew();
+        while (true)
+        {
+            TimeSpan left = within - waited.Elapsed;
+            Frame frame = await Connection.ReadFrameAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+            if (frame.FirstOctet != Frame.Ping || !isPassed(frame))
+                return frame;
+            await Connection.SendAsync(ClientFrame.Pong(frame.Payload));
+        }
     }
 }

@@ -67,9 +67,9 @@ internal sealed class RawConnection : IAsyncDisposable
     /// <summary>Ends the connection with a reset, as a device that vanishes does.</summary>
     public void Reset() => _socket.Close(0);
 
-    public async Task<HttpResponse> ReadResponseAsync()
+    public async Task<HttpResponse> ReadResponseAsync(TimeSpan? within = null)
     {
-        using CancellationTokenSource deadline = Deadline(Patience);
+        using CancellationTokenSource deadline = Deadline(within ?? Patience);
         string head = await ReadThroughAsync("\r\n\r\n", "the head of a response", deadline.Token);
         HttpResponse response = HttpResponse.Parse(head);
         if (response.Status is 101 or 204)
@@ -133,9 +133,9 @@ internal sealed class RawConnection : IAsyncDisposable
     }
 
     /// <summary>Expects the server's end of stream: a FIN, not a reset, and nothing before it.</summary>
-    public async Task ExpectEndAsync()
+    public async Task ExpectEndAsync(TimeSpan? within = null)
     {
-        using CancellationTokenSource deadline = Deadline(Patience);
+        using CancellationTokenSource deadline = Deadline(within ?? Patience);
         if (_start == _end && !await TryReceiveAsync("the end of the stream", deadline.Token))
             return;
         Assert.Fail($"Expected the end of the stream, got: {Convert.ToHexStringLower(_received.AsSpan(_start, Math.Min(_end - _start, 200)))}");
