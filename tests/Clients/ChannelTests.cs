@@ -104,11 +104,12 @@ public sealed class ChannelTests(Servers servers)
     [Fact]
     public async Task The_end_of_a_channel_is_announced()
     {
-        Uri url = UrlOf(await servers.WithAsync("--conn_lifespan=31"));
+        Uri url = UrlOf(await servers.WithAsync("--conn_lifespan=35"));
         await using ChannelClient client = await ChannelClient.OpenAsync(url);
         TaskCompletionSource<TimeSpan> announced = new();
         client.Expiring += (_, expiresIn) => announced.TrySetResult(expiresIn);
-        Assert.Equal(TimeSpan.FromSeconds(30), await announced.Task.WaitAsync(Talk.Patience));
+        // A turn of the server that is late tells of less.
+        Assert.InRange((await announced.Task.WaitAsync(Talk.Patience)).TotalSeconds, 28, 30);
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using ChannelServer.Client;
 using ChannelServer.Conformance;
-using Microsoft.Extensions.Time.Testing;
 using RawClient = ChannelServer.Conformance.Wire.ChannelClient;
 
 namespace ChannelServer.Clients;
@@ -127,7 +126,7 @@ public sealed class OutageTests(Servers servers)
     [Fact]
     public async Task When_its_own_window_is_over_it_gives_up()
     {
-        FakeTimeProvider time = new();
+        WatchedTime time = new();
         await using CuttingProxy proxy = new((await servers.DefaultAsync()).Address);
         await using ChannelClient client = await ChannelClient.OpenAsync(proxy.Url, new ChannelClientOptions { TimeProvider = time });
         Task lost = client.LostAsync();
@@ -135,16 +134,18 @@ public sealed class OutageTests(Servers servers)
         proxy.CutAll();
         await lost;
         Task late = client.SendAsync("lost");
-        // The window opens right behind the event; one tick more than the window has surely closed it.
-        DateTimeOffset began = time.GetUtcNow();
-        while (!client.Completion.IsCompleted && time.GetUtcNow() - began < TimeSpan.FromSeconds(60))
+        // The window opens right behind the event.
+        await time.TimerAsync(TimeSpan.FromSeconds(50));
+        for (int steps = 0; steps < 99; steps++)
         {
             time.Advance(TimeSpan.FromMilliseconds(500));
             await Task.Delay(1);
         }
+        Assert.False(client.Completion.IsCompleted, "It gave up before the window was over.");
+        time.Advance(TimeSpan.FromSeconds(1));
         await client.ExpectEndAsync(1006, "resume window over", true);
-        Assert.InRange((time.GetUtcNow() - began).TotalSeconds, 50, 55);
-        Assert.InRange(proxy.Connections, 10, 40);
+        // How many depends on how busy the machine is: an attempt takes its time whatever the clock says.
+        Assert.InRange(proxy.Connections, 3, 40);
         Assert.Equal("resume window over", (await Assert.ThrowsAsync<ChannelException>(() => late)).Reason);
     }
 
@@ -171,7 +172,7 @@ public sealed class OutageTests(Servers servers)
     {
         await using CuttingProxy proxy = new((await servers.DefaultAsync()).Address) { Plan = _ => null };
         ChannelException none = await Assert.ThrowsAsync<ChannelException>(
-            () => ChannelClient.OpenAsync(proxy.Url, Talk.Quick with { OpenTimeout = TimeSpan.FromMilliseconds(500) }));
+            () => ChannelClient.OpenAsync(proxy.Url, Talk.Quick with { OpenTimeout = TimeSpan.FromSeconds(3) }));
         Assert.Equal((1006, "no connection", true), (none.Code, none.Reason, none.Retry));
         Assert.True(proxy.Connections > 1);
     }

@@ -54,17 +54,30 @@ internal sealed class ScriptedServer : IAsyncDisposable
             {
                 return;
             }
-            if (Refusals.TryDequeue(out int status))
+            try
             {
-                context.Response.StatusCode = status;
-                if (status == 503)
-                    context.Response.AddHeader("Retry-After", "7");
-                context.Response.Close();
-                continue;
+                await AnswerAsync(context);
             }
-            HttpListenerWebSocketContext accepted = await context.AcceptWebSocketAsync(Subprotocol);
-            _connections.Writer.TryWrite(new ScriptedConnection(accepted.WebSocket, context));
+            catch (Exception gone) when (gone is HttpListenerException or WebSocketException or IOException or ObjectDisposedException)
+            {
+                // A client may have given up meanwhile. It comes again, or another does.
+                context.Response.Abort();
+            }
         }
+    }
+
+    private async Task AnswerAsync(HttpListenerContext context)
+    {
+        if (Refusals.TryDequeue(out int status))
+        {
+            context.Response.StatusCode = status;
+            if (status == 503)
+                context.Response.AddHeader("Retry-After", "7");
+            context.Response.Close();
+            return;
+        }
+        HttpListenerWebSocketContext accepted = await context.AcceptWebSocketAsync(Subprotocol);
+        _connections.Writer.TryWrite(new ScriptedConnection(accepted.WebSocket, context));
     }
 }
 

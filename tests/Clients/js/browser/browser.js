@@ -75,15 +75,15 @@ async function start() {
 }
 
 /** The browser may listen on its port a moment later than it answers otherwise. */
-async function connect(port, attempts = 100) {
+async function connect(port, deadline = Date.now() + 60_000) {
   try {
     return await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
   } catch (error) {
-    if (attempts === 0) {
+    if (Date.now() > deadline) {
       throw error;
     }
     await new Promise(resolve => setTimeout(resolve, 50));
-    return connect(port, attempts - 1);
+    return connect(port, deadline);
   }
 }
 
