@@ -239,7 +239,7 @@ internal sealed class Trial : IAsyncDisposable
     {
         long allowed = (long)(_resident * 1.15);
         await Effort.UntilAsync(
-            () => ProcessStatus.ResidentKilobytes(Process.Id) <= allowed, TimeSpan.FromSeconds(60),
+            () => ProcessStatus.ResidentKilobytes(Process.Id) <= allowed, TimeSpan.FromSeconds(Effort.Of(60, 30)),
             () => $"I3: {ProcessStatus.ResidentKilobytes(Process.Id)} kB resident, {_resident} kB before.");
         ResidentAfter = ProcessStatus.ResidentKilobytes(Process.Id);
     }
