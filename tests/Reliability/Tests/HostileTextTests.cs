@@ -103,26 +103,33 @@ public sealed class HostileTextTests
     {
         const int Requests = 500;
         await using Trial trial = await Trial.StartCalmAsync($"--mmdb_loc={Path.Combine(Repository.Root, "tests/data/geo/Test-City.mmdb")}", "--trusted_proxy_list=127.0.0.0/8");
+        byte[] bare = new UpgradeRequest().ToBytes();
         byte[] request = new UpgradeRequest().With($"Accept-Language: {string.Concat(Enumerable.Repeat("a;q=0.1,", 900))}b").ToBytes();
         byte[] oversize = new UpgradeRequest().With($"Accept-Language: {string.Concat(Enumerable.Repeat("a;q=0.1,", 3750))}b").ToBytes();
         await trial.CompileAsync(async () =>
         {
-            await AskAsync(Requests, request, 101);
-            await AskAsync(Requests, oversize, 431);
+            await AskAsync(bare, 101);
+            await AskAsync(request, 101);
+            await AskAsync(oversize, 431);
         });
-        TimeSpan plain = await AskAsync(Requests, new UpgradeRequest().ToBytes(), 101);
-        TimeSpan cpu = await AskAsync(Requests, request, 101) - plain;
-        TimeSpan refused = await AskAsync(Requests, oversize, 431);
+        // The least of some: a collection now and then, or another program, costs more than what is measured.
+        TimeSpan[] least = [TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue];
+        for (int round = 0; round < 5; round++)
+        {
+            TimeSpan[] took = [await AskAsync(bare, 101), await AskAsync(request, 101), await AskAsync(oversize, 431)];
+            least = [.. least.Zip(took, static (one, other) => one < other ? one : other)];
+        }
+        TimeSpan cpu = least[1] - least[0], refused = least[2];
         Assert.True(cpu / Requests < TimeSpan.FromMilliseconds(1), $"{(cpu / Requests).TotalMicroseconds} us");
         // All of it, the connection included.
         Assert.True(refused / Requests < TimeSpan.FromMilliseconds(1), $"{(refused / Requests).TotalMicroseconds} us for a refusal");
         await trial.ConcludeAsync();
         Figures.Add("7 KB of Accept-Language", $"{(cpu / Requests).TotalMicroseconds:0} us of CPU more than without; 30 KB refused for {(refused / Requests).TotalMicroseconds:0} us in all");
 
-        async Task<TimeSpan> AskAsync(int count, byte[] request, int status)
+        async Task<TimeSpan> AskAsync(byte[] request, int status)
         {
             TimeSpan before = ProcessStatus.FineCpu(trial.Process.Id);
-            for (int i = 0; i < count; i++)
+            for (int i = 0; i < Requests; i++)
             {
                 RawConnection connection = await trial.ConnectAsync();
                 await connection.SendAsync(request);
