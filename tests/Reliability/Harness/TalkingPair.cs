@@ -22,6 +22,9 @@ internal sealed class TalkingPair(ChannelClient first, ChannelClient second, Tim
 
     public int Delivered => _delivered;
 
+    /// <summary>When the last was delivered, by <see cref="Stopwatch.GetTimestamp"/>.</summary>
+    public long LastDelivery { get; private set; }
+
     /// <summary>When the server ended its channel, behind all that was delivered, by <see cref="Stopwatch.GetTimestamp"/>.</summary>
     public long Over { get; private set; }
 
@@ -77,6 +80,7 @@ internal sealed class TalkingPair(ChannelClient first, ChannelClient second, Tim
             Assert.Equal(_delivered.ToString(CultureInfo.InvariantCulture), envelope.RootElement.GetProperty("message").GetString());
             Assert.True(_sentAt.TryDequeue(out long sentAt));
             _latencies.Add(Stopwatch.GetElapsedTime(sentAt));
+            LastDelivery = Stopwatch.GetTimestamp();
             _delivered++;
         }
         Over = Stopwatch.GetTimestamp();

@@ -222,16 +222,16 @@ internal sealed class Trial : IAsyncDisposable
         while (after > before * 1.01);
     }
 
-    /// <summary>
-    /// Waits until the server, which nobody uses any more, has let go of its own accord of the buffers that it keeps for reuse, or has had the time to:
-    /// it may have done so just before.
-    /// </summary>
-    public async Task ExpectBuffersBackAsync()
+    /// <summary>Waits until the server, which nobody uses any more, has let go of its own accord of the buffers that it keeps for reuse.</summary>
+    /// <param name="before">How often its heap had been collected when those who used it had just gone; it may be done before their seats are noticed to be.</param>
+    public async Task ExpectBuffersBackAsync(long before)
     {
-        long before = await Process.FullCollectionsAsync();
         Stopwatch waited = Stopwatch.StartNew();
-        while (await Process.FullCollectionsAsync() == before && waited.Elapsed < TimeSpan.FromSeconds(30))
+        while (await Process.FullCollectionsAsync() == before)
+        {
+            Assert.True(waited.Elapsed < TimeSpan.FromSeconds(30), "I3: nothing is given back within 30 s.");
             await Task.Delay(100);
+        }
     }
 
     /// <summary>I3: the server itself gives back what was taken, unasked.</summary>

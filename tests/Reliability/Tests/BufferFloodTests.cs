@@ -62,8 +62,9 @@ public sealed class BufferFloodTests
             First = async warm =>
             {
                 await FloodAsync(warm, 1000, flood, upgrades);
+                long collections = await warm.Process.FullCollectionsAsync();
                 await warm.ExpectNobodyAsync();
-                await warm.ExpectBuffersBackAsync();
+                await warm.ExpectBuffersBackAsync(collections);
             },
         });
         (int admitted, int ended) = await FloodAsync(trial, Clients, flood, upgrades);
